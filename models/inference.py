@@ -1,0 +1,77 @@
+"""What a model looks like to whoever serves it: arrays in, probabilities out.
+
+Nothing here imports a framework; `models.onnx_engine` and `models.torch_engine` fulfil these protocols.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Int16 = NDArray[np.int16]
+UInt8 = NDArray[np.uint8]
+
+SAMPLE_RATE = 16_000
+"""Samples a second of every waveform in this project (mono)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A face's bounding box; all four numbers are fractions of the frame's width and height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReading:
+    """What the face path found in one frame: both fields are None where there is no face.
+
+    `probs` has shape [7] in the order of `labels.LABELS` and sums to one.
+    """
+
+    box: Box | None = None
+    probs: Float32 | None = None
+
+
+class InvalidImageError(ValueError):
+    """The bytes are not a JPEG that can be decoded."""
+
+
+class VoiceModel(Protocol):
+    """Voice windows to probabilities. Not thread-safe: one thread owns it."""
+
+    name: str
+
+    def predict(self, windows: Int16) -> Float32:
+        """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7]."""
+        ...
+
+
+class FaceModel(Protocol):
+    """Face crops to probabilities. Not thread-safe: one thread owns it."""
+
+    name: str
+    size: int
+    """Side of the square crop in pixels."""
+    channels: int
+    """1 for grey, 3 for RGB."""
+
+    def predict(self, crops: UInt8) -> Float32:
+        """Map crops [B, size, size, channels] (UInt8) to probabilities [B, 7]."""
+        ...
+
+
+class FacePath(Protocol):
+    """JPEG frames to readings: decode, detect, crop, classify. Not thread-safe: one thread owns it."""
+
+    name: str
+
+    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG, in order; a bad picture never spoils its neighbours."""
+        ...
