@@ -1,0 +1,116 @@
+"""FER-2013 (Goodfellow et al. 2013): 48x48 grey faces, as label folders or as the original `fer2013.csv`."""
+
+import csv
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.datasets.speech import DataLayoutError
+from models.inference import UInt8
+from models.labels import LABELS
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SIZE = 48
+USAGES = {"train": "Training", "test": "PublicTest", "final": "PrivateTest"}
+_CSV_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The `emotion` column's numbers in the CSV release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Pictures [N, 48, 48] (UInt8 grey) and their labels [N] (index into `LABELS`)."""
+
+    images: UInt8
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Faces":
+        """Return the pictures that a mask or an index names."""
+        return Faces(self.images[keep], self.labels[keep])
+
+
+def load(root: Path, split: str, per_class: int = 0, seed: int = 0) -> Faces:
+    """Load one split from label folders (`train/angry/*.jpg`) or from `fer2013.csv` (usage column).
+
+    Args:
+        root: The folder with `train` and `test`, the one with `fer2013.csv`, or that file itself.
+        split: `train` (usage Training), `test` (usage PublicTest) or `final` (usage PrivateTest).
+        per_class: Draw at most this many of each label before decoding; 0 takes all.
+        seed: Of the draw.
+
+    Raises:
+        DataLayoutError: Neither layout is there, or it holds no picture.
+    """
+    rng = np.random.default_rng(seed)
+    table = root if root.suffix == ".csv" else root / "fer2013.csv"
+    if table.is_file():
+        return _load_csv(table, split, per_class, rng)
+    folder = root / split
+    if not folder.is_dir():
+        raise DataLayoutError(f"no FER-2013 in {root}: expected fer2013.csv or {split}/angry/*.jpg")
+    images: list[UInt8] = []
+    labels: list[int] = []
+    for index, label in enumerate(LABELS):
+        paths = sorted(path for path in (folder / label).glob("*") if path.suffix in {".jpg", ".png"})
+        for path in _draw(paths, per_class, rng):
+            image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            if image is None or image.shape != (SIZE, SIZE):
+                logger.warning("left out %s: not a %dx%d picture", path, SIZE, SIZE)
+                continue
+            images.append(image.astype(np.uint8))
+            labels.append(index)
+    return _faces(images, labels, folder)
+
+
+def without_duplicates(train: Faces, held_out: Faces) -> Faces:
+    """Leave out of `train` every picture that `held_out` also has, pixel for pixel or mirrored."""
+    seen = {digest for image in held_out.images for digest in (_digest(image), _digest(image[:, ::-1]))}
+    keep = np.array([_digest(image) not in seen for image in train.images])
+    if not keep.all():
+        logger.warning("left out %d training pictures that the held-out split has too", int((~keep).sum()))
+    return train.select(keep)
+
+
+def _digest(image: UInt8) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
+
+
+def _load_csv(table: Path, split: str, per_class: int, rng: np.random.Generator) -> Faces:
+    rows: dict[str, list[str]] = {label: [] for label in LABELS}
+    with table.open(newline="") as lines:
+        reader = csv.DictReader(lines)
+        if not {"emotion", "pixels", "Usage"} <= set(reader.fieldnames or ()):
+            raise DataLayoutError(f"{table}: expected the columns emotion, pixels, Usage")
+        for row in reader:
+            if row["Usage"] == USAGES[split]:
+                rows[_CSV_LABELS[int(row["emotion"])]].append(row["pixels"])
+    images: list[UInt8] = []
+    labels: list[int] = []
+    for index, label in enumerate(LABELS):
+        for pixels in _draw(rows[label], per_class, rng):
+            images.append(np.array(pixels.split(), dtype=np.uint8).reshape(SIZE, SIZE))
+            labels.append(index)
+    return _faces(images, labels, table)
+
+
+def _draw(items: list[T], count: int, rng: np.random.Generator) -> list[T]:
+    if not count or len(items) <= count:
+        return items
+    return [items[i] for i in sorted(rng.choice(len(items), count, replace=False))]
+
+
+def _faces(images: list[UInt8], labels: list[int], source: Path) -> Faces:
+    if not images:
+        raise DataLayoutError(f"no picture in {source}")
+    return Faces(np.stack(images), np.array(labels, dtype=np.int64))

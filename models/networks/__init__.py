@@ -1,0 +1,1 @@
+"""Network definitions (PyTorch): needed to train and to export, never to serve with the default engine."""

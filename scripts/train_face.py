@@ -1,0 +1,93 @@
+"""Train a face network on FER-2013 (usage Training), choosing its epoch on usage PublicTest.
+
+python -m scripts.train_face --fer2013 DIR
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.augment_face import augment_faces
+from models.datasets import fer2013
+from models.inference import Float32
+from models.labels import LABELS
+from models.metrics import top_k, uar
+from models.networks.face import FaceResNet
+from models.training import Batch, Recipe, fit, mixup, soft_targets
+
+
+def batches(faces: fer2013.Faces, recipe: Recipe, epoch: int, balance: float) -> Iterator[Batch]:
+    """Yield an epoch of augmented batches; `balance` 0 draws as the data lie, 1 draws all labels alike."""
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+    counts = np.bincount(faces.labels, minlength=len(LABELS)).clip(min=1)
+    weights = torch.from_numpy((1.0 / counts[faces.labels]) ** balance)
+    order = torch.multinomial(weights, len(faces), replacement=balance > 0, generator=generator)
+    images = torch.from_numpy(faces.images)
+    labels = torch.from_numpy(faces.labels)
+    for chunk in order.split(recipe.batch_size)[: steps(faces, recipe)]:
+        crops = augment_faces(images[chunk, None].float(), generator)
+        targets = soft_targets(labels[chunk], len(LABELS), recipe.label_smoothing)
+        crops, targets = mixup(crops, targets, recipe.mixup, generator)
+        yield crops.contiguous(memory_format=torch.channels_last), targets
+
+
+def steps(faces: fer2013.Faces, recipe: Recipe) -> int:
+    """Return the number of whole batches in an epoch."""
+    return max(1, len(faces) // recipe.batch_size)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, faces: fer2013.Faces, device: torch.device) -> Float32:
+    """Return probabilities [N, 7], one row a picture."""
+    network.eval()
+    probs = []
+    for chunk in torch.from_numpy(faces.images[:, None]).split(256):
+        crops = chunk.float().to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = network(crops)
+        probs.append(logits.float().softmax(dim=1).cpu().numpy())
+    return np.concatenate(probs)
+
+
+def main() -> None:
+    """Parse the command line, train, and leave the network in the run's folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
+    parser.add_argument("--run", type=Path, default=Path("runs/fer_resnet"), help="folder for checkpoints and curves")
+    parser.add_argument("--width", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=45)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = Recipe(
+        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed, device=options.device
+    )
+    torch.manual_seed(recipe.seed)
+    held_out = fer2013.load(options.fer2013, "test")
+    train = fer2013.without_duplicates(fer2013.load(options.fer2013, "train"), held_out)
+    print(f"train {len(train)}, held out {len(held_out)}")
+    network = FaceResNet(width=options.width).to(memory_format=torch.channels_last)
+
+    def evaluate(candidate: nn.Module) -> dict[str, float]:
+        probs = predict(candidate, held_out, recipe.torch_device())
+        return {"top1": top_k(probs, held_out.labels, 1), "uar": uar(probs, held_out.labels)}
+
+    best = fit(
+        network, lambda epoch: batches(train, recipe, epoch, options.balance), steps(train, recipe),
+        evaluate, recipe, options.run,
+    )  # fmt: skip
+    print(best)
+
+
+if __name__ == "__main__":
+    main()
