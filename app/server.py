@@ -1,0 +1,92 @@
+"""The web application: the page, the stream, and the probes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Response, WebSocket
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from app import protocol
+from app.inference import Inference
+from app.loading import load_inference
+from app.settings import ROOT, Settings
+from app.streaming import Streaming
+
+STATIC = ROOT / "static"
+# The page has no build step and no hashed names: a browser asks each time and is told "not modified".
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
+
+
+class _StaticFiles(StaticFiles):
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(NO_CACHE)
+        return response
+
+
+def create_app(settings: Settings, inference: Inference | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: The server's settings.
+        inference: Answers for the models; loaded as the settings say where None.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        models = inference
+        if models is None:
+            models = await asyncio.to_thread(load_inference, settings)
+        log.info("Voice model: %s, face model: %s", models.voice_name, models.face_name)
+        if models.fallback:
+            log.warning(models.fallback)
+        app.state.streaming = Streaming(settings, models)
+        try:
+            yield
+        finally:
+            app.state.streaming = None
+            models.close()
+
+    app = FastAPI(
+        title="Emotion server",
+        description="Real-time emotion recognition. The stream is `/ws`, its messages are `/protocol.json`.",
+        version=f"protocol {protocol.VERSION}",
+        lifespan=lifespan,
+    )
+    app.state.streaming = None
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers=NO_CACHE)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", responses={503: {"description": "The models are not loaded."}})
+    def readyz(response: Response) -> dict[str, str | int]:
+        """Tell whether the models are loaded, and how many viewers there are."""
+        streaming: Streaming | None = app.state.streaming
+        if streaming is None:
+            response.status_code = 503
+            return {"status": "loading"}
+        return {"status": "ready", "viewers": streaming.viewers}
+
+    @app.get("/protocol.json")
+    def protocol_schema() -> dict[str, Any]:
+        """Return the JSON Schema of every message of the stream."""
+        return protocol.schema()
+
+    @app.websocket("/ws")
+    async def stream(socket: WebSocket) -> None:
+        await app.state.streaming.serve(socket)
+
+    app.mount("/static", _StaticFiles(directory=STATIC), name="static")
+    return app

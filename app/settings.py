@@ -1,0 +1,102 @@
+"""Every knob of the server: one class, read from the environment and from `.env`, validated at the start.
+
+`scripts/settings_table.py` writes `.env.example` and the README's table from this class.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Weight = Annotated[float, Field(ge=WEIGHT_BOUNDS[0], le=WEIGHT_BOUNDS[1])]
+Count = Annotated[int, Field(ge=SMOOTHING_BOUNDS[0], le=SMOOTHING_BOUNDS[1])]
+
+
+class Settings(BaseSettings):
+    """The server's settings. The environment variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on (`python -m app`); `0.0.0.0` lets other machines in."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen on (`python -m app`); 0 takes a free one."""
+
+    voice_model: str = "audio_bilstm"
+    """Voice model: a name in `weights/`."""
+    face_model: str = "auto"
+    """Face model: `auto` prefers HSEmotion and falls back to the embedded model; or the name of one."""
+    inference_engine: Literal["onnx", "torch"] = "onnx"
+    """What runs the models: ONNX Runtime, or PyTorch (needs `requirements.txt`)."""
+    inference_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that one model call may use."""
+    max_batch: Annotated[int, Field(ge=1, le=256)] = 32
+    """Most requests of different viewers that join one model call."""
+    weights_dir: Path = Path("weights")
+    """Folder of the trained models; a relative path starts at the project's folder."""
+
+    fusion_weight: Weight = 0.6
+    """Weight of the voice in the late fusion; the face has the rest. Viewers may change their own."""
+    voice_smoothing: Count = 5
+    """Voice windows that are averaged. Viewers may change their own."""
+    face_smoothing: Count = 10
+    """Face frames that are averaged. Viewers may change their own."""
+    result_interval: Annotated[float, Field(ge=0.1, le=5.0)] = 0.5
+    """Seconds between two results."""
+    voice_window: Annotated[float, Field(ge=0.5, le=4.0)] = 1.0
+    """Seconds of sound in one voice window."""
+    silence_rms: Annotated[float, Field(ge=0.0, le=1.0)] = 0.003
+    """A window whose RMS (0 to 1) is below this is silence; 0 turns the gate off."""
+    stale_after: Annotated[float, Field(ge=0.5, le=60.0)] = 2.0
+    """Seconds after which a frame is stale, and a microphone that sends nothing is absent."""
+    detector_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    """Least confidence at which the detector's find counts as a face."""
+
+    max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Viewers at the same time; one more is told `full`."""
+    max_message_bytes: Annotated[int, Field(ge=16_384, le=16_777_216)] = 1_048_576
+    """Longest message from a viewer; a longer one ends the connection."""
+    max_frame_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 524_288
+    """Largest JPEG; a larger one is refused, the stream goes on."""
+
+    quick_check: bool = False
+    """Measure the accuracy on RAVDESS and FER-2013 before serving."""
+    quick_check_per_class: Annotated[int, Field(ge=0, le=100_000)] = 20
+    """Most files of each label in the quick check; 0 takes all."""
+    ravdess_root: Path | None = None
+    """Folder of RAVDESS speech, for the quick check."""
+    fer2013_root: Path | None = None
+    """Folder of FER-2013 (label folders, or `fer2013.csv`), for the quick check."""
+
+    @field_validator("weights_dir")
+    @classmethod
+    def _from_the_project(cls, path: Path) -> Path:
+        return ROOT / path
+
+
+def load() -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises:
+        SystemExit: a setting is unknown or its value is refused; the message is one readable line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = (
+            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SystemExit(f"Settings refused: {'; '.join(faults)}") from None

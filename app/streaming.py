@@ -1,0 +1,237 @@
+"""The WebSocket endpoint: receive, tick, send. A thin asyncio shell around `Session`.
+
+Three tasks serve a viewer. One receives and feeds the session. One ticks: it asks the models and puts
+the result in a slot. One sends what is in the slot. A slow reader blocks the sender alone, so that the
+slot's result is replaced by a newer one (and counted); a slow model blocks only its own path.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app import protocol
+from app.inference import Inference, InferenceError, InvalidImageError
+from app.session import Picture, Session, Window
+from app.settings import Settings
+from app.ticking import Schedule
+from models.labels import LABELS
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+Question = TypeVar("Question")
+
+
+class Streaming:
+    """Serves all viewers of one server.
+
+    Args:
+        settings: The server's settings.
+        inference: Answers for the models.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, settings: Settings, inference: Inference, *, clock: Clock = time.monotonic) -> None:
+        self._settings = settings
+        self._inference = inference
+        self._clock = clock
+        self.viewers = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one viewer until it leaves or has to go."""
+        await socket.accept()
+        if self.viewers >= self._settings.max_viewers:
+            await _end(socket, protocol.CLOSE_FULL, "full", "the server is full, try again later")
+            return
+        self.viewers += 1
+        try:
+            await _Viewer(socket, self._settings, self._inference, self._clock).run()
+        except WebSocketDisconnect:
+            pass
+        except _TooBigError:
+            limit = self._settings.max_message_bytes
+            await _end(socket, protocol.CLOSE_TOO_BIG, "too_big", f"a message may have {limit} bytes")
+        except Exception:
+            log.exception("A viewer's stream failed")
+            await _end(socket, protocol.CLOSE_INTERNAL, "internal", "the server failed, reconnect")
+        finally:
+            self.viewers -= 1
+
+
+class _TooBigError(Exception):
+    """A message is longer than the server takes."""
+
+
+class _Viewer:
+    """One viewer's connection."""
+
+    def __init__(self, socket: WebSocket, settings: Settings, inference: Inference, clock: Clock) -> None:
+        self._socket = socket
+        self._settings = settings
+        self._inference = inference
+        self._clock = clock
+        self._session = Session(settings, clock())
+        self._slot: protocol.Result | None = None
+        self._filled = asyncio.Event()
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._millis: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Serve until one of the tasks ends; no task outlives this call."""
+        await self._say(self._ready())
+        tasks = [asyncio.create_task(part) for part in (self._receive(), self._tick(), self._send())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            tasks += self._asked.values()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- receive ---
+
+    async def _receive(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message["code"], message.get("reason"))
+            text = message.get("text")
+            payload: str | bytes = message["bytes"] if text is None else text
+            if _size(payload) > self._settings.max_message_bytes:
+                raise _TooBigError
+            try:
+                await self._take(protocol.decode(payload, max_frame_bytes=self._settings.max_frame_bytes))
+            except protocol.ProtocolError as fault:
+                # Sent from here, so that a viewer who sends nonsense and reads nothing blocks itself.
+                await self._say_error(fault.code, fault.message)
+
+    async def _take(self, event: protocol.Event) -> None:
+        now = self._clock()
+        match event:
+            case protocol.Audio():
+                self._session.receive_audio(event.samples, event.id, now)
+            case protocol.Frame():
+                self._session.receive_frame(event.jpeg, event.id, now)
+            case protocol.Configure():
+                self._session.configure(event)
+                await self._say(protocol.Configured(settings=self._session.settings))
+            case protocol.Calibrate():
+                raise protocol.ProtocolError("unsupported", "this server has no calibration")
+
+    # --- tick ---
+
+    async def _tick(self) -> None:
+        interval = self._settings.result_interval
+        schedule = Schedule(interval, self._clock())
+        while True:
+            due, missed = schedule.next(self._clock())
+            self._session.miss_results(missed)
+            await asyncio.sleep(max(0.0, due - self._clock()))
+            started = self._clock()
+            asked = self._ask(started)
+            if asked:
+                # What is late goes on by itself, and its answer is in a later result.
+                await asyncio.wait(asked, timeout=interval / 2)
+            now = self._clock()
+            millis, self._millis = self._millis, {}
+            times = protocol.Millis(**millis, total=_millis(now - started))
+            self._put(self._session.result(now).model_copy(update={"ms": times}))
+
+    def _ask(self, now: float) -> list[asyncio.Task[None]]:
+        """Ask each path that is free, if there is something to ask."""
+        asked = []
+        if self._is_free("voice") and (window := self._session.take_window(now)):
+            asked.append(self._start("voice", self._hear, window))
+        if self._is_free("face") and (picture := self._session.take_frame(now)):
+            asked.append(self._start("face", self._see, picture))
+        return asked
+
+    def _is_free(self, path: str) -> bool:
+        task = self._asked.get(path)
+        if task is not None and task.done():
+            task.result()  # a question that ended by anything but an answer ends the stream
+            return True
+        return task is None
+
+    def _start(
+        self, path: str, ask: Callable[[Question], Awaitable[None]], question: Question
+    ) -> asyncio.Task[None]:
+        async def timed() -> None:
+            started = self._clock()
+            try:
+                await ask(question)
+            except InferenceError as fault:
+                await self._say_error("inference_failed", str(fault))
+            except InvalidImageError:
+                await self._say_error("invalid_image", "the JPEG cannot be decoded")
+            else:
+                self._millis[path] = _millis(self._clock() - started)
+
+        self._asked[path] = asyncio.create_task(timed())
+        return self._asked[path]
+
+    async def _hear(self, window: Window) -> None:
+        probs = await self._inference.voice(window.samples)
+        self._session.heard(window, probs, self._clock())
+
+    async def _see(self, picture: Picture) -> None:
+        reading = await self._inference.face(picture.jpeg)
+        self._session.saw(picture, reading, self._clock())
+
+    # --- send ---
+
+    def _put(self, result: protocol.Result) -> None:
+        if self._slot is not None:
+            self._session.miss_results()
+        self._slot = result
+        self._filled.set()
+
+    async def _send(self) -> None:
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            result, self._slot = self._slot, None
+            if result is not None:
+                await self._say(result)
+
+    async def _say(self, message: protocol.ServerMessage) -> None:
+        await self._socket.send_text(protocol.encode(message))
+
+    async def _say_error(self, code: protocol.ErrorCode, message: str) -> None:
+        await self._say(protocol.Error(code=code, message=message, recoverable=True))
+
+    def _ready(self) -> protocol.Ready:
+        return protocol.Ready(
+            session=secrets.token_hex(8),
+            labels=LABELS,
+            models=protocol.Models(voice=self._inference.voice_name, face=self._inference.face_name),
+            fallback=self._inference.fallback,
+            settings=self._session.settings,
+            limits=protocol.Limits(
+                message_bytes=self._settings.max_message_bytes, frame_bytes=self._settings.max_frame_bytes
+            ),
+        )
+
+
+def _millis(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _size(payload: str | bytes) -> int:
+    return len(payload) if isinstance(payload, bytes) else len(payload.encode())
+
+
+async def _end(socket: WebSocket, close_code: int, code: protocol.ErrorCode, message: str) -> None:
+    """Say why, then close; a viewer that is already gone is none the wiser."""
+    error = protocol.Error(code=code, message=message, recoverable=False)
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.send_text(protocol.encode(error))
+        await socket.close(close_code, code)

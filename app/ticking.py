@@ -1,0 +1,21 @@
+"""When results are due: a schedule that neither drifts nor piles up."""
+
+import math
+
+
+class Schedule:
+    """Due times `start + n * interval`, n = 1, 2, ...
+
+    Who comes late gets the newest due time that has passed; those before it are missed, not made up for.
+    """
+
+    def __init__(self, interval: float, start: float) -> None:
+        self._interval = interval
+        self._start = start
+        self._tick = 0
+
+    def next(self, now: float) -> tuple[float, int]:
+        """Return the next due time, and how many due times were missed to get there."""
+        due = self._tick + 1
+        self._tick = max(due, math.floor((now - self._start) / self._interval))
+        return self._start + self._tick * self._interval, self._tick - due
