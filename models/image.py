@@ -1,0 +1,94 @@
+"""JPEG bytes to pixels, refusing what is not a JPEG or is too large before any pixel is decoded."""
+
+import struct
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from models.inference import InvalidImageError, UInt8
+
+MAX_PIXELS: Final = 1920 * 1080
+"""Default limit on width x height: a full HD frame."""
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+# Start-of-frame markers of the JPEGs that browsers and cameras make: baseline, extended, progressive.
+_SUPPORTED_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
+# Every start-of-frame marker; C4, C8 and CC lie in the range but mean something else.
+_ALL_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers that stand alone, without a length: TEM and RST0-7.
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+
+
+class JpegHeader(NamedTuple):
+    """What the frame header says of the picture."""
+
+    width: int
+    height: int
+    components: int
+
+
+def read_header(jpeg: bytes) -> JpegHeader:
+    """Read the size of a JPEG from its frame header (ITU-T T.81, annex B), decoding nothing.
+
+    Raises:
+        InvalidImageError: not a JPEG, or a kind that is not supported.
+    """
+    if jpeg[:2] != _START:
+        raise InvalidImageError("not a JPEG")
+    at = 2
+    while at + 4 <= len(jpeg):
+        if jpeg[at] != 0xFF:
+            break
+        marker = jpeg[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker in _STANDALONE:
+            at += 2
+            continue
+        if marker in _ALL_FRAMES:
+            if marker not in _SUPPORTED_FRAMES or at + 10 > len(jpeg):
+                break
+            precision, height, width, components = struct.unpack_from(">BHHB", jpeg, at + 4)
+            if precision != 8 or not width or not height:
+                break
+            return JpegHeader(width, height, components)
+        if marker in (0xD9, 0xDA):  # the end, or a scan before any frame
+            break
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    raise InvalidImageError("not a JPEG that can be decoded")
+
+
+def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
+    """Decode a grey or colour JPEG.
+
+    An EXIF orientation is applied, so that the picture is upright as a browser would show it.
+
+    Args:
+        jpeg: the file's bytes.
+        max_pixels: limit on width x height, checked before decoding.
+
+    Returns:
+        RGB pixels [height, width, 3], UInt8.
+
+    Raises:
+        InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, or CMYK.
+    """
+    header = read_header(jpeg)
+    if header.width * header.height > max_pixels:
+        raise InvalidImageError(
+            f"the picture is {header.width} x {header.height}, larger than {max_pixels} pixels"
+        )
+    if header.components not in (1, 3):
+        raise InvalidImageError("only grey and RGB JPEGs are supported, not CMYK")
+    # A cut JPEG decodes to a picture with a grey lower part; that must not be shown to a model.
+    if _END not in jpeg[-64:]:
+        raise InvalidImageError("the JPEG is cut short")
+    try:
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InvalidImageError("not a JPEG that can be decoded")
+    return np.asarray(image, np.uint8)
