@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Response, WebSocket
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
 from app import protocol
 from app.inference import Inference
@@ -30,6 +31,22 @@ class _StaticFiles(StaticFiles):
         return response
 
 
+class StartError(RuntimeError):
+    """The server cannot start, for a reason that one line tells."""
+
+
+class _App(FastAPI):
+    """FastAPI, except that a `StartError` is logged as its one line and not as a traceback."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_briefly(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.state.start_error:
+                message = {**message, "message": self.state.start_error}
+            await send(message)
+
+        await super().__call__(scope, receive, send_briefly if scope["type"] == "lifespan" else send)
+
+
 def create_app(settings: Settings, inference: Inference | None = None) -> FastAPI:
     """Build the application.
 
@@ -42,7 +59,11 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = inference
         if models is None:
-            models = await asyncio.to_thread(load_inference, settings)
+            try:
+                models = await asyncio.to_thread(load_inference, settings)
+            except (OSError, ValueError, LookupError, ImportError) as fault:
+                app.state.start_error = f"The models cannot be loaded: {fault}"
+                raise StartError(app.state.start_error) from fault
         log.info("Voice model: %s, face model: %s", models.voice_name, models.face_name)
         if models.fallback:
             log.warning(models.fallback)
@@ -53,13 +74,14 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
             app.state.streaming = None
             models.close()
 
-    app = FastAPI(
+    app = _App(
         title="Emotion server",
         description="Real-time emotion recognition. The stream is `/ws`, its messages are `/protocol.json`.",
         version=f"protocol {protocol.VERSION}",
         lifespan=lifespan,
     )
     app.state.streaming = None
+    app.state.start_error = None
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
@@ -96,7 +97,11 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = (
-            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {fault['msg']}"
+            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {_words(fault)}"
             for fault in error.errors()
         )
         raise SystemExit(f"Settings refused: {'; '.join(faults)}") from None
+
+
+def _words(fault: ErrorDetails) -> str:
+    return "there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"]
