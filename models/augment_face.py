@@ -23,9 +23,7 @@ def _affine(crops: Tensor, generator: torch.Generator) -> Tensor:
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     shift = _uniform((count, 2), -0.16, 0.16, generator)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    rows = torch.stack(
-        [cos * mirror * aspect, -sin, shift[:, 0], sin * mirror * aspect, cos, shift[:, 1]], dim=1
-    )
+    rows = torch.stack([cos * mirror * aspect, -sin, shift[:, 0], sin * mirror * aspect, cos, shift[:, 1]], dim=1)
     grid = torch.nn.functional.affine_grid(rows.view(count, 2, 3), list(crops.shape), align_corners=False)
     return torch.nn.functional.grid_sample(
         crops, grid.to(crops.device), mode="bilinear", padding_mode="border", align_corners=False

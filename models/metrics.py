@@ -89,8 +89,7 @@ def expected_calibration_error(probs: Float32, labels: NDArray[np.int64], bins: 
     right = probs.argmax(axis=1) == labels
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
-        abs(right[which == i].mean() - confidence[which == i].mean()) * (which == i).mean()
-        for i in np.unique(which)
+        abs(right[which == i].mean() - confidence[which == i].mean()) * (which == i).mean() for i in np.unique(which)
     ]
     return float(sum(gaps))
 

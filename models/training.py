@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 Batch = tuple[Tensor, Tensor]
@@ -88,7 +88,7 @@ def fit(
     run_dir.mkdir(parents=True, exist_ok=True)
     device = recipe.torch_device()
     network.to(device)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, recipe.weight_decay), lr=recipe.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(recipe, batches_per_epoch))
     history: list[dict[str, float]] = []
@@ -160,6 +160,21 @@ def _train_epoch(
         total += loss.item()
         count += 1
     return total / max(count, 1)
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Average exponentially, with a shorter memory at first, so that the random start is soon forgotten."""
+
+    @torch.no_grad()
+    def average(averaged: Iterable[Tensor], current: Iterable[Tensor], count: Tensor | int) -> None:
+        weight = 1.0 - min(decay, (1.0 + int(count)) / (10.0 + int(count)))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, weight)
+            else:
+                old.copy_(new)
+
+    return average
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Command lines over `models` and clients of the server: `python -m scripts.NAME --help`."""

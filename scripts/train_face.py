@@ -70,7 +70,11 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     recipe = Recipe(
-        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, seed=options.seed, device=options.device
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        seed=options.seed,
+        device=options.device,
     )
     torch.manual_seed(recipe.seed)
     held_out = fer2013.load(options.fer2013, "test")

@@ -106,7 +106,8 @@ def read_sound(path: Path) -> Int16:
     mono = samples.mean(axis=1)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
-    return np.clip(np.round(mono * 32768.0), -32768, 32767).astype(np.int16)
+    sound: Int16 = np.clip(np.round(mono * 32768.0), -32768, 32767).astype(np.int16)
+    return sound
 
 
 def read_clips(clips: Iterable[Clip]) -> list[tuple[Clip, Int16]]:

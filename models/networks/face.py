@@ -26,9 +26,11 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
+        last_norm = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(last_norm.weight)  # the block starts as the identity, which makes early training steady
         self.body = nn.Sequential(
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs), SqueezeExcite(outputs),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), last_norm, SqueezeExcite(outputs),
         )  # fmt: skip
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
@@ -37,7 +39,6 @@ class ResidualBlock(nn.Module):
                 nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity(),
                 nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs),
             )  # fmt: skip
-        nn.init.zeros_(self.body[4].weight)  # starts as the identity, which makes early training steady
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""

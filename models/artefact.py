@@ -1,0 +1,63 @@
+"""What a trained artefact says of itself, in a `.pt` and in an `.onnx` alike."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.crop import CropGeometry
+from models.labels import LABELS
+
+METADATA_KEY = "artefact"
+
+
+class ArtefactError(ValueError):
+    """A file is not an artefact of this project, or not of the kind asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactInfo:
+    """The contract of a model file.
+
+    Attributes:
+        name: the artefact's name, as in the settings and on the wire.
+        kind: `voice` or `face`.
+        network: name of the network in `models.registry`.
+        options: how to build that network.
+        temperature: by which logits are divided before the softmax (Guo et al. 2017).
+        labels: the outputs' labels, in order.
+        size: side of a face crop in pixels.
+        channels: of a face crop.
+        geometry: framing of a face crop relative to the detector's box.
+    """
+
+    name: str
+    kind: str
+    network: str
+    options: dict[str, Any]
+    temperature: float = 1.0
+    labels: tuple[str, ...] = LABELS
+    size: int = 0
+    channels: int = 0
+    geometry: CropGeometry | None = None
+
+    def to_json(self) -> str:
+        """Return the JSON that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ArtefactInfo":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ArtefactError: The text does not describe an artefact with the seven labels.
+        """
+        try:
+            fields = json.loads(text)
+            geometry = fields.pop("geometry")
+            info = cls(**{**fields, "labels": tuple(fields["labels"])},
+                       geometry=None if geometry is None else CropGeometry(**geometry))  # fmt: skip
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtefactError(f"not an artefact's description: {error}") from error
+        if info.labels != LABELS:
+            raise ArtefactError(f"{info.name} has the labels {info.labels}, expected {LABELS}")
+        return info

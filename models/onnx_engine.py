@@ -1,0 +1,78 @@
+"""Serving through ONNX Runtime: the default engine, without any training framework."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
+from models.inference import Float32, Int16, UInt8
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open a graph on the CPU.
+
+    Raises:
+        ArtefactError: The file is missing or no ONNX graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A waiting thread must sleep: the cores belong to the other models and to the event loop.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own exceptions share no base class
+        raise ArtefactError(f"cannot open {path}: {error}") from error
+
+
+def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str) -> ArtefactInfo:
+    """Return what the graph says of itself.
+
+    Raises:
+        ArtefactError: It is not an artefact of this project, or of another kind.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ArtefactError(f"{path} does not describe itself: export it with this project's scripts")
+    info = ArtefactInfo.from_json(text)
+    if info.kind != kind:
+        raise ArtefactError(f"{path} is a {info.kind} model, expected a {kind} model")
+    return info
+
+
+class OnnxVoice:
+    """A voice artefact on ONNX Runtime; fulfils `models.inference.VoiceModel`."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = open_session(path, threads)
+        self.name = read_info(self._session, path, "voice").name
+
+    def predict(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to probabilities [B, 7]."""
+        waveform = windows.astype(np.float32) / np.float32(32768)
+        probs: Float32 = self._session.run(None, {"waveform": waveform})[0]
+        return probs
+
+
+class OnnxFace:
+    """A face artefact on ONNX Runtime; fulfils `models.inference.FaceModel`."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = open_session(path, threads)
+        info = read_info(self._session, path, "face")
+        if info.geometry is None:
+            raise ArtefactError(f"{path} does not say how faces are to be framed")
+        self.name, self.size, self.channels, self.geometry = (
+            info.name,
+            info.size,
+            info.channels,
+            info.geometry,
+        )
+
+    def predict(self, crops: UInt8) -> Float32:
+        """Map crops [B, size, size, channels] to probabilities [B, 7]."""
+        pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+        probs: Float32 = self._session.run(None, {"crops": pixels})[0]
+        return probs

@@ -1,0 +1,100 @@
+"""Serving and storing through PyTorch: `.pt` artefacts, loaded without unpickling anything but tensors."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.artefact import ArtefactError, ArtefactInfo
+from models.inference import Float32, Int16, UInt8
+from models.registry import build
+
+
+class Calibrated(nn.Module):
+    """A network with its temperature: inputs to probabilities. This is what is exported and served."""
+
+    def __init__(self, network: nn.Module, info: ArtefactInfo) -> None:
+        super().__init__()
+        self.network, self.info = network, info
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map the network's inputs to probabilities [B, 7]."""
+        return torch.softmax(self.network(inputs) / self.info.temperature, dim=1)
+
+    def save(self, path: Path) -> None:
+        """Write the artefact, half precision free: plain tensors and one JSON text."""
+        state = {key: value.detach().cpu() for key, value in self.network.state_dict().items()}
+        torch.save({"info": self.info.to_json(), "state": state}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibrated":
+        """Read an artefact that `save` wrote.
+
+        Raises:
+            ArtefactError: The file is missing, damaged or something else.
+        """
+        try:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+            info = ArtefactInfo.from_json(stored["info"])
+            network = build(info.network, info.options)
+            network.load_state_dict(stored["state"])
+        except ArtefactError:
+            raise
+        except Exception as error:  # torch.load raises whatever the damage makes it raise
+            raise ArtefactError(f"{path} is not an artefact of this project: {error}") from error
+        return cls(network, info).eval()
+
+
+def fit_temperature(network: nn.Module, info: ArtefactInfo, logits: Tensor, labels: Tensor) -> Calibrated:
+    """Choose the temperature that gives held-out logits [N, 7] the least cross-entropy (Guo et al. 2017)."""
+    log_temperature = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_temperature], max_iter=50, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(logits.detach() / log_temperature.exp(), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return Calibrated(network, replace(info, temperature=float(log_temperature.exp()))).eval()
+
+
+class TorchVoice:
+    """A voice artefact on PyTorch; fulfils `models.inference.VoiceModel`."""
+
+    def __init__(self, path: Path) -> None:
+        self._model = Calibrated.load(path)
+        self.name = self._model.info.name
+
+    @torch.inference_mode()
+    def predict(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to probabilities [B, 7]."""
+        waveform = torch.from_numpy(windows.astype(np.float32) / 32768.0)
+        probs: Float32 = self._model(waveform).numpy()
+        return probs
+
+
+class TorchFace:
+    """A face artefact on PyTorch; fulfils `models.inference.FaceModel`."""
+
+    def __init__(self, path: Path) -> None:
+        self._model = Calibrated.load(path)
+        info = self._model.info
+        if info.geometry is None:
+            raise ArtefactError(f"{path} is not a face model")
+        self.name, self.size, self.channels, self.geometry = (
+            info.name,
+            info.size,
+            info.channels,
+            info.geometry,
+        )
+
+    @torch.inference_mode()
+    def predict(self, crops: UInt8) -> Float32:
+        """Map crops [B, size, size, channels] to probabilities [B, 7]."""
+        pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+        probs: Float32 = self._model(pixels).numpy()
+        return probs

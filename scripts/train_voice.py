@@ -1,0 +1,158 @@
+"""Train the voice network on RAVDESS (and SAVEE), its epoch chosen on actors that it never hears.
+
+python -m scripts.train_voice --ravdess DIR [--savee DIR]
+
+With --fold K (0-4) the actors of that fold are set aside, neither trained on nor chosen by, and reported
+at the end: five such runs are a cross-validation by actor.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.augment_voice import augment_speech
+from models.datasets.speech import Clip, ravdess, read_clips, savee
+from models.inference import SAMPLE_RATE, Float32, Int16
+from models.labels import LABELS
+from models.metrics import report, top_k, uar
+from models.networks.voice import AudioBiLSTM
+from models.training import Batch, Recipe, fit, mixup, soft_targets
+from models.windows import speech_span, stream_windows
+
+ACTORS = range(2, 21)
+"""Actor 01 is the audio-visual check and 21-24 the final test; neither is ever trained on or chosen by."""
+
+Sounds = list[tuple[Clip, Int16]]
+
+
+def fold_actors(fold: int) -> set[str]:
+    """Return the speakers of a fold: every fifth man and every fifth woman of `ACTORS`."""
+    men, women = [a for a in ACTORS if a % 2], [a for a in ACTORS if a % 2 == 0]
+    return {f"ravdess-{actor:02d}" for actor in men[fold::5] + women[fold::5]}
+
+
+def split(clips: Sequence[Clip], fold: int | None) -> tuple[list[Clip], list[Clip], list[Clip]]:
+    """Split by speaker into training, validation (one man, one woman) and test (a fold, or nobody)."""
+    test = set() if fold is None else fold_actors(fold)
+    neighbours = sorted(fold_actors(0 if fold is None else (fold + 1) % 5))
+    chosen = {next(s for s in neighbours if int(s[-2:]) % 2 == sex) for sex in (0, 1)}
+    parts: tuple[list[Clip], list[Clip], list[Clip]] = ([], [], [])
+    for clip in clips:
+        parts[1 if clip.speaker in chosen else 2 if clip.speaker in test else 0].append(clip)
+    speakers = [{clip.speaker for clip in part} for part in parts]
+    if speakers[0] & speakers[1] or speakers[0] & speakers[2] or speakers[1] & speakers[2]:
+        raise ValueError("a speaker is in two splits")
+    return parts
+
+
+def cut(sound: Int16, span: tuple[int, int], length: int, rng: np.random.Generator) -> Int16:
+    """Draw a window of `length` samples that is mostly speech."""
+    low = max(0, span[0] - int(0.3 * length))
+    high = max(low, min(span[1] - int(0.7 * length), len(sound) - length))
+    start = int(rng.integers(low, high + 1))
+    window = sound[start : start + length]
+    return np.pad(window, (length - len(window), 0))
+
+
+def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int) -> Iterator[Batch]:
+    """Yield `count` batches of augmented windows, labels drawn alike; each batch has one window length."""
+    rng = np.random.default_rng((recipe.seed, epoch))
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+    labels = np.array([LABELS.index(clip.label) for clip, _ in sounds])
+    spans = [speech_span(sound) for _, sound in sounds]
+    weights = 1.0 / np.bincount(labels, minlength=len(LABELS))[labels]
+    weights /= weights.sum()
+    for _ in range(count):
+        seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.6), np.log(3.0))))
+        length = round(seconds * SAMPLE_RATE)
+        chosen = rng.choice(len(sounds), recipe.batch_size, p=weights)
+        others = rng.choice(len(sounds), recipe.batch_size)
+        windows = np.zeros((recipe.batch_size, length), np.float32)
+        for row, (index, other) in enumerate(zip(chosen, others, strict=True)):
+            # A fifth more than is needed: a change of speed shortens it.
+            voice = cut(sounds[index][1], spans[index], length * 6 // 5, rng).astype(np.float32) / 32768
+            babble = cut(sounds[other][1], spans[other], length * 6 // 5, rng).astype(np.float32) / 32768
+            altered = augment_speech(voice, babble, rng)[-length:]
+            windows[row, length - len(altered) :] = altered
+        inputs = torch.from_numpy(windows)
+        targets = soft_targets(torch.from_numpy(labels[chosen]), len(LABELS), recipe.label_smoothing)
+        yield mixup(inputs, targets, recipe.mixup, generator)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, windows: Int16, device: torch.device) -> Float32:
+    """Return probabilities [B, 7] of windows [B, N]."""
+    network.eval()
+    waveform = torch.from_numpy(windows.astype(np.float32) / 32768).to(device)
+    return np.concatenate([network(part).softmax(dim=1).cpu().numpy() for part in waveform.split(128)])
+
+
+def predict_windows(
+    network: nn.Module, sounds: Sounds, seconds: float, device: torch.device
+) -> list[tuple[Clip, Float32]]:
+    """Return each clip with the probabilities [K, 7] of its stream windows, in order."""
+    cuts = [stream_windows(sound, seconds) for _, sound in sounds]
+    probs = predict(network, np.concatenate(cuts), device)
+    ends = np.cumsum([len(windows) for windows in cuts])[:-1]
+    return [(clip, part) for (clip, _), part in zip(sounds, np.split(probs, ends), strict=True)]
+
+
+def flatten(clips: list[tuple[Clip, Float32]]) -> tuple[Float32, np.ndarray]:
+    """Return the probabilities [N, 7] of all windows and the label [N] of each."""
+    labels = [np.full(len(probs), LABELS.index(clip.label)) for clip, probs in clips]
+    return np.concatenate([probs for _, probs in clips]), np.concatenate(labels)
+
+
+def main() -> None:
+    """Parse the command line, train, and leave the network in the run's folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ravdess", type=Path, required=True, help="folder with Actor_01 ...")
+    parser.add_argument("--savee", type=Path, help="folder with DC_a01.wav or DC/a01.wav: three more men")
+    parser.add_argument("--run", type=Path, default=Path("runs/audio_bilstm"), help="folder for checkpoints and curves")
+    parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of actors aside and report it")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--batches", type=int, default=60, help="batches in an epoch")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = Recipe(
+        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, ema_decay=0.995, patience=15,
+        seed=options.seed, device=options.device,
+    )  # fmt: skip
+    torch.manual_seed(recipe.seed)
+    clips = ravdess(options.ravdess, ACTORS) + (savee(options.savee) if options.savee else [])
+    train, validation, test = (read_clips(part) for part in split(clips, options.fold))
+    print(f"clips: train {len(train)}, validation {len(validation)}, test {len(test)}")
+    network, device = AudioBiLSTM(), recipe.torch_device()
+
+    def evaluate(candidate: nn.Module) -> dict[str, float]:
+        probs, labels = flatten(predict_windows(candidate, validation, 1.0, device))
+        return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
+
+    best = fit(
+        network, lambda epoch: batches(train, recipe, epoch, options.batches), options.batches,
+        evaluate, recipe, options.run,
+    )  # fmt: skip
+    print(json.dumps(best))
+    if test:
+        figures = {}
+        for seconds in (1.0, 3.0):
+            probs, labels = flatten(predict_windows(network, test, seconds, device))
+            figures[f"{seconds:g} s window"] = report(probs, labels).as_dict()
+        print(json.dumps({name: {key: value[key] for key in ("n", "top1", "uar", "ece", "recall")}
+                          for name, value in figures.items()}, indent=1))  # fmt: skip
+        (options.run / "test.json").write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
