@@ -20,7 +20,7 @@ from models.inference import Box, UInt8
 os.environ.setdefault("GLOG_minloglevel", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from mediapipe.python.solutions import face_detection  # noqa: E402 - after the log levels
+from mediapipe.python.solutions import face_detection
 
 SHORT_RANGE, FULL_RANGE = 0, 1
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import logging
 import os
 import queue
@@ -55,7 +56,7 @@ class Published:
     Attributes:
         url: where it lies (https).
         filename: its name in the cache.
-        git_blob: its content's id in the git repository that publishes it: SHA-1 of "blob <size>\\0<content>".
+        git_blob: its content's id in the git repository that publishes it: SHA-1 over a short header and the bytes.
             None where no id is published.
         max_bytes: more than this is refused.
     """
@@ -119,7 +120,7 @@ def obtain(
         raise UnavailableError(_failures[published.url])
     try:
         _download(published, path, check, limits or Limits(), opener or open_https)
-    except (OSError, ValueError, UnavailableError) as error:
+    except (OSError, ValueError, http.client.HTTPException, UnavailableError) as error:
         _failures[published.url] = f"{published.filename} could not be downloaded: {error}"
         raise UnavailableError(_failures[published.url]) from error
     return path
@@ -152,9 +153,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _download(
-    published: Published, path: Path, check: Callable[[Path], None], limits: Limits, opener: Opener
-) -> None:
+def _download(published: Published, path: Path, check: Callable[[Path], None], limits: Limits, opener: Opener) -> None:
     started = time.monotonic()
     response = _open_within(opener, published.url, limits)
     path.parent.mkdir(parents=True, exist_ok=True)

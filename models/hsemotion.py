@@ -6,6 +6,7 @@ read by torch's weights-only unpickler, which is allowed the layers of this one 
 """
 
 import contextlib
+import importlib
 import io
 import zipfile
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from models.artefact import ArtefactError
 from models.crop import AFFECTNET
 from models.download import DamagedFileError, Limits, Opener, Published, UnavailableError, obtain
 from models.inference import Float32, UInt8
 from models.labels import LABELS
+from models.onnx_engine import open_session
 
 NAME: Final = "enet_b2_7"
 SIZE: Final = 260
@@ -34,9 +37,7 @@ _TREE: Final = (
 ONNX_FILE: Final = Published(
     f"{_TREE}/onnx/{NAME}.onnx", f"{NAME}.onnx", "cdd6a6070b72ed2e59e15e810ae0ecdbcb0f7626", 64 << 20
 )
-TORCH_FILE: Final = Published(
-    f"{_TREE}/{NAME}.pt", f"{NAME}.pt", "5a8ccbb17913461296003be726a22b6fc40d602b", 64 << 20
-)
+TORCH_FILE: Final = Published(f"{_TREE}/{NAME}.pt", f"{NAME}.pt", "5a8ccbb17913461296003be726a22b6fc40d602b", 64 << 20)
 
 _OUR_NAMES: Final = {
     "Anger": "angry",
@@ -122,12 +123,10 @@ class HSEmotionTorch:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         try:
-            import torch  # noqa: PLC0415 - only this engine needs torch
-            from hsemotion.facial_emotions import HSEmotionRecognizer  # noqa: PLC0415
+            import torch  # here, because only this engine needs it
+            from hsemotion.facial_emotions import HSEmotionRecognizer
         except ImportError as error:
-            raise UnavailableError(
-                f"INFERENCE_ENGINE=torch needs the packages of requirements.txt: {error}"
-            ) from error
+            raise UnavailableError(f"INFERENCE_ENGINE=torch needs the packages of requirements.txt: {error}") from error
         _refuse_strangers(path)
         torch.set_num_threads(threads)
         self._torch = torch
@@ -186,12 +185,9 @@ def open_onnx(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     Raises:
         DamagedFileError: it does not, or is not ONNX.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+        session = open_session(path, threads)
+    except ArtefactError as error:
         raise DamagedFileError(f"not an ONNX network: {str(error)[:200]}") from error
     shapes = [tensor.shape for tensor in (*session.get_inputs(), *session.get_outputs())]
     if len(shapes) != 2 or shapes[0][1:] != [CHANNELS, SIZE, SIZE] or shapes[1][1:] != [len(CLASSES)]:
@@ -226,7 +222,7 @@ def _refuse_strangers(path: Path) -> None:
     Only the names are read. `hsemotion` calls `torch.load` in its default mode; that is the weights-only one,
     but an environment variable can switch it off, so the package alone is not relied upon.
     """
-    import torch  # noqa: PLC0415 - only this engine needs torch
+    import torch
 
     allowed = {f"{module}.{name}" for module, names in _ALLOWED.items() for name in names}
     try:
@@ -240,8 +236,4 @@ def _refuse_strangers(path: Path) -> None:
 
 
 def _allowed_classes() -> list[Any]:
-    import importlib  # noqa: PLC0415 - only this engine needs it
-
-    return [
-        getattr(importlib.import_module(module), name) for module, names in _ALLOWED.items() for name in names
-    ]
+    return [getattr(importlib.import_module(module), name) for module, names in _ALLOWED.items() for name in names]

@@ -77,9 +77,7 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
     """
     header = read_header(jpeg)
     if header.width * header.height > max_pixels:
-        raise InvalidImageError(
-            f"the picture is {header.width} x {header.height}, larger than {max_pixels} pixels"
-        )
+        raise InvalidImageError(f"the picture is {header.width} x {header.height}, larger than {max_pixels} pixels")
     if header.components not in (1, 3):
         raise InvalidImageError("only grey and RGB JPEGs are supported, not CMYK")
     # A cut JPEG decodes to a picture with a grey lower part; that must not be shown to a model.

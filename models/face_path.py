@@ -1,0 +1,121 @@
+"""The face path: JPEG frames in, face boxes and probabilities out."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+
+from models import hsemotion
+from models.crop import CropGeometry, crop
+from models.detection import FaceDetector
+from models.download import UnavailableError
+from models.image import MAX_PIXELS, decode_jpeg
+from models.inference import FaceModel, FacePath, FaceReading, InvalidImageError, UInt8
+from models.loading import load_face
+
+logger = logging.getLogger(__name__)
+
+AUTO: Final = "auto"
+EMBEDDED_FACE: Final = "fer_resnet"
+"""The face model that ships with the project; `auto` falls back to it."""
+
+
+class FramedFaceModel(FaceModel, Protocol):
+    """A face model that says how its crops are framed."""
+
+    geometry: CropGeometry
+
+
+class DetectedFacePath:
+    """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it."""
+
+    def __init__(self, detector: FaceDetector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS) -> None:
+        self.name = model.name
+        self._detector = detector
+        self._model = model
+        self._max_pixels = max_pixels
+
+    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG, in order; all faces go through the model in one call."""
+        outcomes: list[FaceReading | InvalidImageError] = []
+        crops: list[UInt8] = []
+        with_face: list[int] = []
+        for jpeg in jpegs:
+            try:
+                image = decode_jpeg(jpeg, max_pixels=self._max_pixels)
+            except InvalidImageError as error:
+                outcomes.append(error)
+                continue
+            face = self._detector.detect(image)
+            if face is None:
+                outcomes.append(FaceReading())
+                continue
+            with_face.append(len(outcomes))
+            outcomes.append(FaceReading(face.box))
+            crops.append(crop(image, face.box, self._model.geometry, self._model.size, self._model.channels))
+        if crops:
+            probs = self._model.predict(np.stack(crops))
+            for index, row in zip(with_face, probs, strict=True):
+                reading = outcomes[index]
+                assert isinstance(reading, FaceReading)  # noqa: S101 - what `with_face` points to, by construction
+                outcomes[index] = FaceReading(reading.box, row)
+        return outcomes
+
+    def close(self) -> None:
+        """Stop the detector."""
+        self._detector.close()
+
+
+def load_face_path(
+    name: str,
+    *,
+    engine: str,
+    weights_dir: Path,
+    detector_confidence: float,
+    threads: int = 1,
+    max_pixels: int = MAX_PIXELS,
+    cache: Path = hsemotion.CACHE,
+) -> tuple[FacePath, str | None]:
+    """Load the detector and a face model.
+
+    Args:
+        name: `auto`, `enet_b2_7`, or an artefact in `weights_dir`. `auto` prefers `enet_b2_7` and falls back to
+            the embedded model.
+        engine: `onnx` or `torch`.
+        weights_dir: where the project's own artefacts lie.
+        detector_confidence: 0-1; less sure faces are not reported.
+        threads: CPU threads of one model call.
+        max_pixels: larger pictures are refused.
+        cache: folder of downloaded networks.
+
+    Returns:
+        The path, and why it fell back (None where it did not).
+
+    Raises:
+        UnavailableError: `enet_b2_7` was asked for by name and cannot be had.
+        ArtefactError: there is no such artefact, or it is damaged.
+    """
+    cv2.setNumThreads(threads)  # OpenCV would otherwise wake every core for each small picture
+    model, fallback = _load_model(name, engine=engine, weights_dir=weights_dir, threads=threads, cache=cache)
+    return DetectedFacePath(FaceDetector(detector_confidence), model, max_pixels), fallback
+
+
+def _load_model(
+    name: str, *, engine: str, weights_dir: Path, threads: int, cache: Path
+) -> tuple[FramedFaceModel, str | None]:
+    if name in (AUTO, hsemotion.NAME):
+        try:
+            return hsemotion.load_hsemotion(engine, threads=threads, cache=cache), None
+        except UnavailableError as error:
+            if name != AUTO:
+                raise
+            # Viewers are told the sentence; the cause may name a folder and is for the log alone.
+            fallback = f"{hsemotion.NAME} is not available; using the embedded model {EMBEDDED_FACE}"
+            logger.warning("%s (%s)", fallback, error)
+            name = EMBEDDED_FACE
+    else:
+        fallback = None
+    return load_face(name, engine=engine, weights_dir=weights_dir, threads=threads), fallback
