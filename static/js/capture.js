@@ -1,0 +1,210 @@
+/**
+ * Camera and microphone: opening them, sound in 100 ms chunks, pictures as JPEG, saying when one goes.
+ *
+ * Events (all with `detail`):
+ *   audio   {samples: Int16Array (16 kHz mono), level: RMS 0..1}
+ *   device  {device: "camera" | "microphone", state: "live" | "muted" | "lost"}
+ */
+
+const FRAME_WIDTH = 480; // enough for a face at arm's length and a quarter of the bytes of 960
+const JPEG_QUALITY = 0.8;
+
+const KINDS = { camera: "video", microphone: "audio" };
+
+const CONSTRAINTS = {
+  camera: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } },
+  // All three off on purpose. The voice model learned from untouched recordings: gain control flattens
+  // the loudness that tells anger from sadness and lifts silence over the gate, noise suppression eats
+  // breathy and whispered speech. Nothing is played back, so there is no echo to cancel.
+  microphone: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+};
+
+const REASONS = {
+  NotAllowedError: "refused",
+  SecurityError: "refused",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
+
+/** Can this page ask for devices at all? Returns null, "insecure" or "unsupported". */
+export function obstacle() {
+  if (!globalThis.isSecureContext) return "insecure";
+  return navigator.mediaDevices?.getUserMedia && globalThis.AudioWorkletNode ? null : "unsupported";
+}
+
+/** The devices to choose from: {camera: [{id, name}], microphone: [...]}; names only after permission. */
+export async function listDevices() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  const ofKind = (kind) =>
+    devices.filter((d) => d.kind === kind && d.deviceId).map((d) => ({ id: d.deviceId, name: d.label }));
+  return { camera: ofKind("videoinput"), microphone: ofKind("audioinput") };
+}
+
+export class Capture extends EventTarget {
+  #video;
+  #stream = null;
+  #audio = null;
+  #canvas = null;
+  #encoding = false;
+  #shownTime = -1;
+  #turn = 0; // a start that was overtaken by a stop finds it changed
+
+  /** @param {HTMLVideoElement} video where the preview plays; pictures are taken from it */
+  constructor(video) {
+    super();
+    this.#video = video;
+  }
+
+  get hasCamera() {
+    return this.#live("video");
+  }
+
+  get hasMicrophone() {
+    return this.#live("audio");
+  }
+
+  /**
+   * Ask for the devices and start them. `choice` maps `camera` and `microphone` to a device id, "" for
+   * the default one, or null for none. Returns what could not be had: [{device, reason}], reason being
+   * "refused", "missing", "busy" or "failed"; whatever could be had is running. Returns null where a
+   * `stop` came first.
+   */
+  async start(choice) {
+    this.stop();
+    const turn = this.#turn;
+    const wanted = Object.keys(KINDS).filter((device) => choice[device] !== null);
+    const { stream, problems } = await openDevices(wanted, choice);
+    if (turn !== this.#turn) {
+      stream.getTracks().forEach((track) => track.stop());
+      return null;
+    }
+    this.#stream = stream;
+    stream.getTracks().forEach((track) => this.#watch(track));
+    if (this.hasMicrophone) await this.#startSound();
+    if (this.hasCamera) {
+      this.#video.srcObject = new MediaStream(stream.getVideoTracks());
+      await this.#video.play().catch(() => {}); // interrupted by a stop
+    }
+    return turn === this.#turn ? problems : null;
+  }
+
+  /** Release both devices; the browser's own recording lights go out. */
+  stop() {
+    this.#turn += 1;
+    this.#stream?.getTracks().forEach((track) => track.stop());
+    this.#audio?.close();
+    this.#video.srcObject = null;
+    this.#stream = null;
+    this.#audio = null;
+    this.#shownTime = -1;
+  }
+
+  /** The camera's newest picture as a JPEG (ArrayBuffer), or null: none, not a new one, or still busy. */
+  async takeFrame() {
+    const { videoWidth, videoHeight, currentTime } = this.#video;
+    if (!this.hasCamera || this.#encoding || videoWidth === 0 || currentTime === this.#shownTime) return null;
+    this.#encoding = true;
+    try {
+      const width = Math.min(FRAME_WIDTH, videoWidth);
+      const height = Math.round((width * videoHeight) / videoWidth);
+      this.#canvas = resized(this.#canvas, width, height);
+      this.#canvas.getContext("2d", { alpha: false }).drawImage(this.#video, 0, 0, width, height);
+      this.#shownTime = currentTime;
+      const jpeg = await toJpeg(this.#canvas);
+      return await jpeg.arrayBuffer();
+    } finally {
+      this.#encoding = false;
+    }
+  }
+
+  async #startSound() {
+    // At the device's own rate: Firefox refuses to join a stream to a context of another rate.
+    this.#audio = new AudioContext();
+    const audio = this.#audio;
+    await audio.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+    if (audio !== this.#audio) return; // stopped meanwhile
+    const source = audio.createMediaStreamSource(new MediaStream(this.#stream.getAudioTracks()));
+    const node = new AudioWorkletNode(audio, "voice-capture");
+    node.port.onmessage = ({ data }) => this.#say("audio", data);
+    // The node outputs silence; it is joined to the speakers only because that is what drives it.
+    source.connect(node).connect(audio.destination);
+    await audio.resume();
+  }
+
+  #live(kind) {
+    return this.#stream?.getTracks().some((track) => track.kind === kind && track.readyState === "live") ?? false;
+  }
+
+  #watch(track) {
+    const device = track.kind === "video" ? "camera" : "microphone";
+    const tell = (state) => () => this.#say("device", { device, state });
+    track.addEventListener("ended", tell("lost"));
+    track.addEventListener("mute", tell("muted"));
+    track.addEventListener("unmute", tell("live"));
+  }
+
+  #say(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** Ask for all at once (one question to the user); where that fails, find out what can be had alone. */
+async function openDevices(wanted, choice) {
+  const constraints = (devices) =>
+    Object.fromEntries(
+      devices.map((device) => [
+        KINDS[device],
+        { ...CONSTRAINTS[device], ...(choice[device] && { deviceId: { exact: choice[device] } }) },
+      ]),
+    );
+  const stream = new MediaStream();
+  const problems = [];
+  const add = async (devices) => {
+    const opened = await navigator.mediaDevices.getUserMedia(constraints(devices));
+    opened.getTracks().forEach((track) => stream.addTrack(track));
+  };
+  try {
+    await add(wanted);
+  } catch (error) {
+    const askAlone = wanted.length > 1 ? await worthAskingAlone(wanted, error) : [];
+    for (const device of wanted) {
+      const failure = askAlone.includes(device) ? await add([device]).catch((e) => e) : error;
+      if (failure) problems.push({ device, reason: reasonFor(failure) });
+    }
+  }
+  return { stream, problems };
+}
+
+function reasonFor(error) {
+  return REASONS[error.name] ?? "failed";
+}
+
+/** Who said no to both is not asked again for each; but one blocked device must not cost the other. */
+async function worthAskingAlone(wanted, error) {
+  if (reasonFor(error) !== "refused") return wanted;
+  const states = await Promise.all(wanted.map(permission));
+  const oneIsBlocked = states.includes("denied");
+  return wanted.filter((_, i) => states[i] === "granted" || (oneIsBlocked && states[i] === "prompt"));
+}
+
+async function permission(device) {
+  try {
+    return (await navigator.permissions.query({ name: device })).state;
+  } catch {
+    return "unknown"; // a browser that cannot tell
+  }
+}
+
+function resized(canvas, width, height) {
+  if (canvas?.width === width && canvas.height === height) return canvas;
+  if (globalThis.OffscreenCanvas) return new OffscreenCanvas(width, height);
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+function toJpeg(canvas) {
+  const type = "image/jpeg";
+  if (canvas.convertToBlob) return canvas.convertToBlob({ type, quality: JPEG_QUALITY });
+  return new Promise((resolve) => canvas.toBlob(resolve, type, JPEG_QUALITY));
+}

@@ -1,0 +1,204 @@
+/**
+ * The connection to the server: protocol, reconnecting, round-trip delay. No DOM, no devices, so it
+ * can be embedded in any page:
+ *
+ *   const stream = new EmotionStream("wss://example.org/ws");
+ *   stream.addEventListener("result", ({ detail }) => console.log(detail.result.fused.label));
+ *   stream.open();
+ *   stream.sendAudio(int16Samples); stream.sendFrame(jpegArrayBuffer);
+ *
+ * Events (all with `detail`):
+ *   state    {state: "connecting" | "open" | "waiting" | "closed", retryInMs?, reason?}
+ *            `waiting` is the pause before the next attempt; `reason` is "lost", "full", "refused", "version"
+ *   ready    the server's `ready` message
+ *   result   {result, delayMs: {audio, frame}}, null where nothing new was used
+ *   problem  the server's `error` message
+ */
+
+import { PROTOCOL_VERSION, decode, encodeAudio, encodeConfigure, encodeFrame } from "./protocol.js";
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A server says something twice a second; after this long without a word the line is dead. */
+const SILENT_LINE_MS = 10_000;
+/** Two seconds of sound. What is older would only make the results late. */
+const MAX_BUFFERED_BYTES = 65_536;
+/** Send times are kept for this many messages, a minute's worth, to find the one that a result names. */
+const REMEMBERED_SENDS = 1024;
+
+const REFUSED = 1008;
+const FULL = 1013;
+
+/** Milliseconds before attempt number `attempt` (from 0): exponential, with half of it left to chance. */
+export function retryDelay(attempt, random = Math.random) {
+  const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+  return ceiling * (0.5 + 0.5 * random());
+}
+
+export class EmotionStream extends EventTarget {
+  #url;
+  #socket = null;
+  #ready = false;
+  #attempt = 0;
+  #timer = null;
+  #lastWord = 0;
+  #nextId = 1;
+  #sentAt = new Map(); // id -> performance.now() of its sending, oldest first
+  #used = {}; // what the newest result had used
+  #settings = {};
+  #skipped = 0;
+
+  constructor(url) {
+    super();
+    this.#url = url;
+  }
+
+  /** Bytes that wait to leave; a sender of pictures looks here first. */
+  get bufferedAmount() {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  /** Chunks of sound that were not sent because the network was behind. */
+  get skipped() {
+    return this.#skipped;
+  }
+
+  get isReady() {
+    return this.#ready;
+  }
+
+  open() {
+    if (this.#socket || this.#timer) return;
+    this.#attempt = 0;
+    globalThis.addEventListener?.("online", this.#retryNow);
+    this.#connect();
+  }
+
+  close() {
+    globalThis.removeEventListener?.("online", this.#retryNow);
+    this.#disconnect(1000);
+    this.#say("state", { state: "closed" });
+  }
+
+  /** Send Int16Array of 16 kHz mono samples; return its id, or null where it was not sent. */
+  sendAudio(samples) {
+    if (!this.#ready) return null;
+    if (this.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#skipped += 1;
+      return null;
+    }
+    return this.#send(encodeAudio, samples);
+  }
+
+  /** Send one JPEG (ArrayBuffer); return its id, or null where it was not sent. */
+  sendFrame(jpeg) {
+    return this.#ready ? this.#send(encodeFrame, jpeg) : null;
+  }
+
+  /** Change this viewer's settings; they are sent again after a reconnect. */
+  configure(settings) {
+    Object.assign(this.#settings, settings);
+    if (this.#ready) this.#socket.send(encodeConfigure(settings));
+  }
+
+  #send(encode, media) {
+    const now = performance.now();
+    if (now - this.#lastWord > SILENT_LINE_MS) {
+      this.#lost("lost");
+      return null;
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#sentAt.set(id, now);
+    if (this.#sentAt.size > REMEMBERED_SENDS) this.#sentAt.delete(this.#sentAt.keys().next().value);
+    this.#socket.send(encode(id, media));
+    return id;
+  }
+
+  #connect() {
+    this.#say("state", { state: "connecting" });
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => this.#receive(decode(data));
+    socket.onclose = ({ code }) => this.#lost({ [REFUSED]: "refused", [FULL]: "full" }[code] ?? "lost");
+    this.#socket = socket;
+    this.#timer = setTimeout(() => this.#lost("lost"), CONNECT_TIMEOUT_MS);
+  }
+
+  #receive(message) {
+    this.#lastWord = performance.now();
+    if (message?.type === "ready") this.#welcome(message);
+    else if (message?.type === "result") this.#say("result", { result: message, delayMs: this.#delays(message) });
+    else if (message?.type === "error") this.#say("problem", message);
+  }
+
+  #welcome(ready) {
+    if (ready.protocol !== PROTOCOL_VERSION) {
+      this.#giveUp("version");
+      return;
+    }
+    this.#clearTimer();
+    this.#ready = true;
+    this.#attempt = 0;
+    if (Object.keys(this.#settings).length > 0) this.configure(this.#settings);
+    this.#say("ready", ready);
+    this.#say("state", { state: "open" });
+  }
+
+  /** How long ago the newest media behind this result was sent; null where nothing new is behind it. */
+  #delays({ used }) {
+    const age = (kind) => {
+      const sentAt = used[kind] === this.#used[kind] ? undefined : this.#sentAt.get(used[kind]);
+      return sentAt === undefined ? null : performance.now() - sentAt;
+    };
+    const delays = { audio: age("audio"), frame: age("frame") };
+    this.#used = used;
+    return delays;
+  }
+
+  #lost(reason) {
+    if (reason === "refused") {
+      this.#giveUp(reason);
+      return;
+    }
+    this.#disconnect();
+    const retryInMs = retryDelay(this.#attempt);
+    this.#attempt += 1;
+    this.#timer = setTimeout(this.#retryNow, retryInMs);
+    this.#say("state", { state: "waiting", retryInMs, reason });
+  }
+
+  #giveUp(reason) {
+    globalThis.removeEventListener?.("online", this.#retryNow);
+    this.#disconnect(1000);
+    this.#say("state", { state: "closed", reason });
+  }
+
+  #retryNow = () => {
+    if (this.#socket) return;
+    this.#clearTimer();
+    this.#connect();
+  };
+
+  /** Let go of the socket at once: on a dead line its own `close` event may take minutes. */
+  #disconnect(code) {
+    this.#clearTimer();
+    this.#ready = false;
+    this.#sentAt.clear();
+    if (!this.#socket) return;
+    this.#socket.onmessage = null;
+    this.#socket.onclose = null;
+    this.#socket.close(code);
+    this.#socket = null;
+  }
+
+  #clearTimer() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #say(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,133 @@
+/** Wires the parts: devices -> stream -> view. */
+
+import { Capture, listDevices, obstacle } from "./capture.js";
+import { DevicePickers, SettingSliders } from "./controls.js";
+import { EmotionStream } from "./emotion-stream.js";
+import { FramePacer } from "./pacing.js";
+import { View } from "./view.js";
+import { deviceWords, obstacleWords } from "./words.js";
+
+const PUMP_MS = 50;
+/** Without a new picture for this long the camera, or this hidden tab, has gone to sleep. */
+const PICTURE_PAUSE_MS = 3000;
+
+const view = new View();
+const capture = new Capture(view.video);
+const stream = new EmotionStream(socketUrl());
+const sliders = new SettingSliders((settings) => stream.configure(settings));
+const pickers = new DevicePickers(() => running && restart());
+
+let running = false;
+let timer = null;
+let pacer = new FramePacer(500);
+let lastPicture = 0;
+
+function socketUrl() {
+  const url = new URL("ws", location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+async function start() {
+  running = true;
+  view.open();
+  stream.open();
+  await restart();
+}
+
+/** Open the chosen devices, in place of those that are open. */
+async function restart() {
+  capture.stop();
+  clearInterval(timer);
+  for (const subject of ["camera", "microphone", "picture", "page"]) view.showProblem(subject, null);
+  const { choice } = pickers;
+  if (choice.camera === null && choice.microphone === null) {
+    stop();
+    view.showProblem("page", "Choose a camera or a microphone, then press Start.");
+    return;
+  }
+  view.showAsking();
+  const problems = await capture.start(choice);
+  if (problems === null) return;
+  for (const { device, reason } of problems) view.showProblem(device, deviceWords(device, reason));
+  pickers.show(await listDevices());
+  showDevices();
+  if (!running) return;
+  lastPicture = performance.now();
+  timer = setInterval(pump, PUMP_MS);
+}
+
+function stop() {
+  running = false;
+  clearInterval(timer);
+  capture.stop();
+  stream.close();
+  for (const subject of ["picture", "server"]) view.showProblem(subject, null);
+  view.showRunning(null);
+}
+
+/** Say what is on; with nothing left to analyse, stop. */
+function showDevices() {
+  const on = { camera: capture.hasCamera, microphone: capture.hasMicrophone };
+  if (on.camera || on.microphone) view.showRunning(on);
+  else stop();
+}
+
+/** Runs from the timer and from every chunk of sound: hidden tabs get few timers, but all the sound. */
+async function pump() {
+  const now = performance.now();
+  if (!stream.isReady) lastPicture = now;
+  if (!stream.isReady || !capture.hasCamera || !pacer.due(now, stream.bufferedAmount)) return;
+  const jpeg = await capture.takeFrame();
+  if (jpeg !== null) {
+    const id = stream.sendFrame(jpeg);
+    lastPicture = performance.now();
+    if (id !== null) pacer.sent(id, lastPicture);
+  }
+  const asleep = now - lastPicture > PICTURE_PAUSE_MS;
+  view.showProblem("picture", asleep ? "The camera picture is paused." : null);
+}
+
+capture.addEventListener("audio", ({ detail }) => {
+  view.showLevel(detail.level);
+  stream.sendAudio(detail.samples);
+  pump();
+});
+
+capture.addEventListener("device", ({ detail: { device, state } }) => {
+  view.showProblem(device, state === "live" ? null : deviceWords(device, state));
+  if (state === "lost") showDevices();
+});
+
+stream.addEventListener("ready", ({ detail }) => {
+  pacer = new FramePacer(detail.settings.result_interval * 1000);
+  sliders.show(detail);
+  view.showReady(detail);
+});
+
+stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
+  pacer.result(result.used.frame, performance.now());
+  if (!running) return;
+  view.showResult(result);
+  view.showDelay(delayMs);
+  view.showProblem("server", null);
+});
+
+stream.addEventListener("problem", ({ detail }) => view.showProblem("server", `The server says: ${detail.message}`));
+
+stream.addEventListener("state", ({ detail }) => {
+  view.showConnection(detail);
+  if (detail.state === "closed" && detail.reason) stop();
+});
+
+view.onToggle(() => (running ? stop() : start()));
+setInterval(() => running && view.tick(), 1000);
+addEventListener("pagehide", () => running && stop());
+
+const hindrance = obstacle();
+if (hindrance) {
+  view.forbid(obstacleWords(hindrance));
+} else {
+  navigator.mediaDevices.addEventListener("devicechange", async () => pickers.show(await listDevices()));
+  pickers.show(await listDevices());
+}

@@ -1,0 +1,57 @@
+/** The mirrored camera preview with the face box, and the microphone level below it. */
+
+import { placeBox } from "./geometry.js";
+import { capitalise, percent } from "./words.js";
+
+const QUIETEST_DB = -60;
+
+export class Stage {
+  #root = document.getElementById("stage");
+  #boxElement = document.getElementById("face-box");
+  #boxLabel = document.getElementById("face-box-label");
+  #words = document.getElementById("stage-words");
+  #meter = document.getElementById("level");
+  #meterFill = this.#meter.firstElementChild;
+  #box = null;
+
+  video = document.getElementById("preview");
+
+  constructor() {
+    new ResizeObserver(() => this.#place()).observe(this.#root);
+    this.video.addEventListener("resize", () => this.#place());
+  }
+
+  /** @param face `face` of a result */
+  showFace({ box, label, probs }) {
+    this.#box = box ?? null;
+    this.#boxElement.dataset.emotion = label ?? "";
+    this.#boxLabel.textContent = label ? `${capitalise(label)} ${percent(probs[label])}` : "";
+    this.#place();
+  }
+
+  /** Words over an empty stage ("Camera is off"); null while there is a picture. */
+  showWords(words) {
+    this.#words.textContent = words ?? "";
+    this.#words.hidden = words === null;
+    this.#root.classList.toggle("empty", words !== null);
+  }
+
+  /** @param {number} rms of the newest sound, 0 to 1 */
+  showLevel(rms) {
+    const decibels = 20 * Math.log10(Math.max(rms, 1e-6));
+    const level = Math.max(0, Math.min(1, 1 - decibels / QUIETEST_DB));
+    this.#meterFill.style.transform = `scaleX(${level})`;
+    this.#meter.ariaValueNow = String(Math.round(level * 100));
+  }
+
+  #place() {
+    const { videoWidth, videoHeight } = this.video;
+    this.#boxElement.hidden = this.#box === null || videoWidth === 0;
+    if (this.#boxElement.hidden) return;
+    const frame = { width: videoWidth, height: videoHeight };
+    const stage = { width: this.#root.clientWidth, height: this.#root.clientHeight };
+    for (const [side, pixels] of Object.entries(placeBox(this.#box, frame, stage))) {
+      this.#boxElement.style[side] = `${pixels}px`;
+    }
+  }
+}

@@ -1,0 +1,122 @@
+"""What the fake camera and the fake microphone of the test browser show and play.
+
+A real person from RAVDESS where the data is there; otherwise a public-domain portrait from
+scikit-image and a voice made by a source-filter synthesiser.
+"""
+
+import os
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from models.inference import Box, Int16, UInt8
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from skimage.data import astronaut
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = (640, 480)
+RATE = 48_000  # what most devices give, so that the page has to resample
+FRAMES_PER_SECOND = 30
+SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Media:
+    """Files for Chromium's fake devices: MJPEG and WAV; both are repeated without end."""
+
+    video: Path
+    sound: Path
+
+
+def clips() -> list[Path]:
+    """Return the RAVDESS clips with picture and sound, if the data is there."""
+    root = Path(os.environ.get("RAVDESS_AV_ROOT", ROOT.parent / "shared" / "data" / "ravdess_av"))
+    return sorted(root.glob("clips/*.mp4"))
+
+
+def person(folder: Path) -> Media:
+    """A face that can be found and a voice that speaks."""
+    found = clips()
+    pictures, sound = _clip(found[-1]) if found else (_portrait(), synthetic_voice())
+    return Media(_write_mjpeg(folder / "person.mjpeg", pictures), _write_wav(folder / "person.wav", sound))
+
+
+def portrait(folder: Path) -> Media:
+    """The picture and the voice that need no data."""
+    return Media(
+        _write_mjpeg(folder / "portrait.mjpeg", _portrait()),
+        _write_wav(folder / "portrait.wav", synthetic_voice()),
+    )
+
+
+def nobody(folder: Path) -> Media:
+    """A grey wall and silence."""
+    wall = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
+    return Media(
+        _write_mjpeg(folder / "nobody.mjpeg", [wall] * FRAMES_PER_SECOND),
+        _write_wav(folder / "nobody.wav", np.zeros(RATE, np.int16)),
+    )
+
+
+def portrait_face() -> Box:
+    """Where the face is in `portrait`, by eye (in fractions of the frame)."""
+    scale = SIZE[1] / 512  # the picture is 512 pixels square and stands in the middle
+    left = (SIZE[0] - 512 * scale) / 2
+    return Box((left + 175 * scale) / SIZE[0], 70 / 512, 100 * scale / SIZE[0], 120 / 512)
+
+
+def synthetic_voice() -> Int16:
+    """A vowel-like sound: a gliding pulse train through three formants, in syllables."""
+    t = np.arange(SECONDS * RATE) / RATE
+    pitch = 150 + 30 * np.sin(2 * np.pi * 0.7 * t)
+    sound: NDArray[np.float64] = (np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0) > 0).astype(float)
+    for formant, bandwidth in ((700, 90), (1200, 110), (2600, 160)):
+        radius = np.exp(-np.pi * bandwidth / RATE)
+        sound = lfilter([1.0], [1, -2 * radius * np.cos(2 * np.pi * formant / RATE), radius**2], sound)
+    sound *= 0.55 + 0.45 * np.sin(2 * np.pi * 3 * t)
+    return (sound / np.abs(sound).max() * 0.5 * 32767).astype(np.int16)
+
+
+def _clip(path: Path) -> tuple[list[UInt8], Int16]:
+    with av.open(str(path)) as container:
+        pictures = [_fit(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        parts = [
+            part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)
+        ]
+    return pictures, np.concatenate(parts)
+
+
+def _portrait() -> list[UInt8]:
+    return [_fit(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR))] * FRAMES_PER_SECOND
+
+
+def _fit(picture: UInt8) -> UInt8:
+    """Fit the whole height into a 4:3 frame: cut the sides of a wide picture, pad those of a square one."""
+    width, height = SIZE
+    scaled = cv2.resize(picture, (round(picture.shape[1] * height / picture.shape[0]), height))
+    surplus = scaled.shape[1] - width
+    if surplus >= 0:
+        left = surplus // 2
+        return np.ascontiguousarray(scaled[:, left : left + width])
+    left = -surplus // 2
+    return cv2.copyMakeBorder(scaled, 0, 0, left, -surplus - left, cv2.BORDER_REPLICATE)
+
+
+def _write_mjpeg(path: Path, pictures: list[UInt8]) -> Path:
+    path.write_bytes(b"".join(cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures))
+    return path
+
+
+def _write_wav(path: Path, sound: Int16) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(sound.tobytes())
+    return path
