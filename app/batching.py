@@ -36,7 +36,7 @@ class Batcher(Generic[Item, Outcome]):
         self._name = name
         self._run = run
         self._max_batch = max_batch
-        self._closed = False
+        self.closed = False
         self._failing = False
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Outcome]):
             InferenceError: the model failed on the batch, or the batcher is closed.
             Exception: the item's own outcome where that is an exception.
         """
-        if self._closed:
+        if self.closed:
             raise InferenceError(f"{self._name} is closed")
         future: Future[Outcome] = Future()
         self._waiting.put((item, future))
@@ -57,19 +57,19 @@ class Batcher(Generic[Item, Outcome]):
 
     def close(self) -> None:
         """End the thread after the call under way; what still waits fails with `InferenceError`."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._waiting.put(None)
         self._thread.join()
 
     def _work(self) -> None:
         while True:
             batch = self._next_batch()
-            if self._closed:
+            if self.closed:
                 self._fail(batch, InferenceError(f"{self._name} is closed"))
             elif batch:
                 self._answer(batch)
-            if self._closed and self._waiting.empty():
+            if self.closed and self._waiting.empty():
                 return
 
     def _next_batch(self) -> list[tuple[Item, Future[Outcome]]]:

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from app.settings import ROOT, Settings, load
+from scripts.settings_table import env_example, markdown_table, rows, with_table
+
+
+def defaults(**changes) -> Settings:
+    return Settings(_env_file=None, **changes)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_env_example_is_current():
+    assert (ROOT / ".env.example").read_text("utf-8") == env_example()
+
+
+def test_env_example_is_a_valid_env_file_that_changes_nothing():
+    assert Settings(_env_file=ROOT / ".env.example") == defaults()
+
+
+def test_every_setting_is_documented():
+    assert [row.name.lower() for row in rows()] == list(Settings.model_fields)
+    assert all(row.what.endswith(".") and row.values for row in rows())
+
+
+def test_the_table_replaces_what_is_between_the_markers_and_nothing_else():
+    old = "before\n<!-- settings: begin -->\nold\n<!-- settings: end -->\nafter\n"
+    new = with_table(old)
+    assert new == f"before\n{markdown_table()}\nafter\n"
+    assert with_table(new) == new
+    with pytest.raises(ValueError, match="README.md needs"):
+        with_table("no markers")
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("FUSION_WEIGHT=0.2\nVOICE_SMOOTHING=3\nRAVDESS_ROOT=\n")
+    monkeypatch.setenv("FUSION_WEIGHT", "0.9")
+    settings = load()
+    assert (settings.fusion_weight, settings.voice_smoothing, settings.ravdess_root) == (0.9, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("FUSION_WEIGHT", "1.5", "less than or equal to 1"),
+        ("FUSION_WEIGHT", "nan", "finite"),
+        ("VOICE_WINDOW", "0.1", "greater than or equal to 0.5"),
+        ("PORT", "eighty", "valid integer"),
+        ("INFERENCE_ENGINE", "tensorflow", "'onnx' or 'torch'"),
+        ("QUICK_CHECK", "maybe", "valid boolean"),
+    ],
+)
+def test_a_bad_value_stops_with_one_line_that_names_it(monkeypatch, name, value, problem):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        load()
+    line = str(stop.value)
+    assert f"{name}={value}" in line
+    assert problem in line
+    assert "\n" not in line
+
+
+def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path):
+    (tmp_path / ".env").write_text("FUSON_WEIGHT=0.5\n")
+    with pytest.raises(SystemExit, match="FUSON_WEIGHT=0.5: there is no such setting"):
+        load()
+
+
+@given(st.floats())
+def test_the_fusion_weight_is_between_zero_and_one(weight):
+    if 0 <= weight <= 1:
+        assert defaults(fusion_weight=weight).fusion_weight == weight
+    else:
+        with pytest.raises(ValidationError):
+            defaults(fusion_weight=weight)
+
+
+@pytest.mark.parametrize("command", [["uvicorn", "app:app"], ["app"]])
+def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={"PYTHONPATH": str(ROOT), "SILENCE_RMS": "loud"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Settings refused: SILENCE_RMS=loud: "
+        "Input should be a valid number, unable to parse string as a number"
+    ]
+    assert "Traceback" not in done.stdout
