@@ -176,8 +176,6 @@ def decode(message: str | bytes, *, max_frame_bytes: int | None = None) -> Event
         event = _decode_binary(message) if isinstance(message, bytes) else _CLIENT.validate_json(message)
     except ValidationError as error:
         raise _typed(error) from None
-    except UnicodeEncodeError:
-        raise ProtocolError("invalid_json", "not UTF-8 text") from None
     if isinstance(event, Frame) and max_frame_bytes is not None and len(event.jpeg) > max_frame_bytes:
         raise ProtocolError("frame_too_big", f"a frame may have {max_frame_bytes} bytes")
     return event
@@ -197,6 +195,7 @@ def _decode_binary(message: bytes) -> Event:
 
 _CODE_OF_FAULT: Final[dict[str, ErrorCode]] = {
     "json_invalid": "invalid_json",
+    "string_unicode": "invalid_json",
     "union_tag_invalid": "unknown_type",
     "invalid_base64": "invalid_base64",
     "invalid_audio": "invalid_audio",

@@ -1,0 +1,320 @@
+import pytest
+from arithmetic_models import BOX, FACE, NO_FACE, OTHER_FACE, face_probs, tone, voice_probs
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from app.protocol import Configure
+from app.session import Session
+from app.settings import Settings
+from models.inference import FaceReading
+from models.labels import LABELS
+
+SECOND = 16_000
+LOUD, QUIET = tone(SECOND), tone(SECOND, 3)
+
+
+def new_session(now=0.0, **changes) -> Session:
+    return Session(Settings(_env_file=None, **changes), now)
+
+
+def hear(session, now):
+    window = session.take_window(now)
+    session.heard(window, voice_probs(window.samples), now)
+    return window
+
+
+def see(session, now):
+    picture = session.take_frame(now)
+    reading = FaceReading() if picture.jpeg == NO_FACE else FaceReading(BOX, face_probs(picture.jpeg))
+    session.saw(picture, reading, now)
+
+
+def states(result):
+    return result.voice.state, result.face.state, result.fused.state
+
+
+def named(probs):
+    return pytest.approx(dict(zip(LABELS, probs.tolist(), strict=True)), abs=1e-4)
+
+
+def test_a_viewer_who_sends_nothing_is_absent():
+    result = new_session().result(0.5)
+    assert states(result) == ("absent", "absent", "none")
+    assert (result.voice.label, result.fused.label, result.fused.probs, result.top5) == (None, None, {}, ())
+    assert (result.level, result.used.audio, result.used.frame) == (0.0, None, None)
+
+
+def test_the_window_warms_up_until_it_is_full():
+    session = new_session()
+    session.receive_audio(LOUD[:15_999], 1, 0.9)
+    assert session.take_window(1.0) is None
+    assert states(session.result(1.0)) == ("warming", "absent", "none")
+    session.receive_audio(LOUD[15_999:], 2, 1.0)
+    window = hear(session, 1.0)
+    assert window.samples.tolist() == LOUD.tolist()
+    result = session.result(1.0)
+    assert states(result) == ("ok", "absent", "voice_only")
+    assert result.voice.probs == result.fused.probs == named(voice_probs(LOUD))
+    assert result.used.audio == 2
+
+
+def test_a_voice_that_has_no_answer_yet_is_warming():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    session.take_window(1.0)
+    assert session.result(1.0).voice.state == "warming"
+
+
+def test_the_same_sound_is_asked_about_once():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    assert session.take_window(1.0) is not None
+    assert session.take_window(1.5) is None
+    session.receive_audio(LOUD[:1], 2, 1.6)
+    assert session.take_window(2.0) is not None
+
+
+def test_silence_is_not_asked_about_and_shows_the_history_until_it_has_aged_out():
+    session = new_session(voice_smoothing=2)
+    session.receive_audio(LOUD, 1, 1.0)
+    hear(session, 1.0)
+    for now in (1.5, 2.0):
+        session.receive_audio(QUIET, 2, now)
+        assert session.take_window(now) is None
+        result = session.result(now)
+        assert result.voice.state == "silence"
+        assert result.voice.probs == named(voice_probs(LOUD))
+        assert result.used.audio == 1  # the quiet chunk was not used
+    session.receive_audio(QUIET, 3, 2.5)
+    result = session.result(2.5)
+    assert states(result) == ("silence", "absent", "none")
+    assert (result.voice.label, result.used.audio) == (None, None)
+
+
+def test_a_microphone_that_stops_does_not_speak_on():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    hear(session, 1.0)
+    assert session.take_window(1.5) is None
+    assert session.result(3.0).voice.state == "ok"
+    result = session.result(3.1)
+    assert states(result) == ("absent", "absent", "none")
+    assert result.used.audio is None
+
+
+def test_a_window_never_joins_the_sound_before_and_after_a_gap():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    hear(session, 1.0)
+    session.receive_audio(LOUD[:8000], 2, 9.0)
+    assert session.take_window(9.0) is None
+    assert session.result(9.0).voice.state == "warming"
+    session.receive_audio(LOUD[8000:], 3, 9.5)
+    assert hear(session, 9.5).id == 3
+    assert session.result(9.5).voice.state == "ok"
+
+
+def test_an_answer_that_comes_too_late_is_void():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    window = session.take_window(1.0)
+    session.receive_audio(LOUD, 2, 2.9)
+    session.heard(window, voice_probs(LOUD), 3.1)
+    assert session.result(3.1).voice.state == "warming"
+
+
+def test_a_face_is_shown_with_its_box():
+    session = new_session()
+    session.receive_frame(FACE, 7, 0.1)
+    see(session, 0.5)
+    result = session.result(0.5)
+    assert states(result) == ("absent", "ok", "face_only")
+    assert result.face.probs == result.fused.probs == named(face_probs(FACE))
+    assert result.face.box == (0.1, 0.2, 0.3, 0.4)
+    assert result.used.frame == 7
+
+
+def test_no_face_is_a_state_of_its_own():
+    session = new_session()
+    session.receive_frame(FACE, 1, 0.1)
+    see(session, 0.5)
+    session.receive_frame(NO_FACE, 2, 0.6)
+    see(session, 1.0)
+    result = session.result(1.0)
+    assert states(result) == ("absent", "no_face", "none")
+    assert (result.face.label, result.face.probs, result.face.box, result.used.frame) == (None, {}, None, 2)
+
+
+def test_a_frame_that_is_not_followed_by_another_grows_stale():
+    session = new_session()
+    session.receive_frame(FACE, 1, 0.0)
+    see(session, 0.0)
+    assert session.result(2.0).face.state == "ok"
+    result = session.result(2.1)
+    assert states(result) == ("absent", "stale", "none")
+    assert (result.face.label, result.face.box, result.used.frame) == (None, None, None)
+
+
+def test_the_newest_frame_is_used_and_those_before_it_are_dropped():
+    session = new_session()
+    for number in (1, 2, 3):
+        session.receive_frame(FACE if number < 3 else OTHER_FACE, number, 0.1 * number)
+    picture = session.take_frame(0.5)
+    assert (picture.jpeg, picture.id) == (OTHER_FACE, 3)
+    assert session.take_frame(0.5) is None
+    assert session.result(0.5).dropped.frames == 2
+
+
+def test_a_frame_that_waited_too_long_is_dropped():
+    session = new_session()
+    session.receive_frame(FACE, 1, 0.0)
+    assert session.take_frame(2.1) is None
+    assert session.result(2.1).dropped.frames == 1
+
+
+def test_sound_that_no_window_covered_is_dropped_and_counted_in_chunks():
+    session = new_session()
+    for number in range(8):  # two seconds, and nobody asks
+        session.receive_audio(LOUD[:4000], number, number / 4)
+    assert session.result(2.0).dropped.audio == 4
+    session.take_window(2.0)
+    for number in range(4):  # covered sound may leave
+        session.receive_audio(LOUD[:4000], number, 2 + number / 4)
+    assert session.result(3.0).dropped.audio == 4
+
+
+def test_readings_are_averaged():
+    session = new_session()
+    for number, jpeg in enumerate((FACE, OTHER_FACE)):
+        session.receive_frame(jpeg, number, number / 2)
+        see(session, number / 2)
+    assert session.result(0.5).face.probs == named((face_probs(FACE) + face_probs(OTHER_FACE)) / 2)
+
+
+def test_both_paths_are_fused_by_the_viewers_own_weight():
+    session, other = new_session(), new_session()
+    for viewer in (session, other):
+        viewer.receive_audio(LOUD, 1, 1.0)
+        hear(viewer, 1.0)
+        viewer.receive_frame(FACE, 1, 1.0)
+        see(viewer, 1.0)
+    session.configure(Configure(fusion_weight=0.25))
+    result = session.result(1.0)
+    assert result.fused.state == "ok"
+    assert result.fused.probs == named(0.25 * voice_probs(LOUD) + 0.75 * face_probs(FACE))
+    assert [row.prob for row in result.top5] == sorted(result.fused.probs.values(), reverse=True)[:5]
+    assert result.top5[0].label == result.fused.label.capitalize()
+    assert other.result(1.0).fused.probs == named(0.6 * voice_probs(LOUD) + 0.4 * face_probs(FACE))
+
+
+def test_configure_changes_what_it_names():
+    session = new_session()
+    before = session.settings
+    session.configure(Configure(voice_smoothing=9))
+    assert session.settings == before.model_copy(update={"voice_smoothing": 9})
+    session.configure(Configure(face_smoothing=1, fusion_weight=0.0))
+    assert session.settings.face_smoothing == 1
+    assert session.settings.fusion_weight == 0.0
+    assert session.settings.voice_smoothing == 9
+
+
+def test_with_a_smoothing_of_one_a_face_is_shown_until_it_is_stale():
+    session = new_session(face_smoothing=1)
+    session.receive_frame(FACE, 1, 0.0)
+    see(session, 0.0)
+    assert session.result(1.5).face.probs == named(face_probs(FACE))
+
+
+def test_the_level_is_that_of_the_sound_since_the_last_result():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    assert session.result(1.0).level == pytest.approx(8000 / 32768 / 2**0.5, rel=0.01)
+    session.receive_audio(QUIET, 2, 1.4)
+    assert session.result(1.5).level < 0.001
+    assert session.result(2.0).level == 0.0
+
+
+class AnyViewer(RuleBasedStateMachine):
+    """Whatever a viewer and the models do, in whatever order, a result is consistent."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.session = new_session()
+        self.window = self.picture = None
+        self.received = self.taken = 0
+        self.dropped = (0, 0, 0)
+
+    @rule(seconds=st.sampled_from([0.01, 0.25, 0.5, 1.0, 3.0]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule(sound=st.sampled_from([LOUD, LOUD[:4000], QUIET, QUIET[:4000], LOUD[:1]]), number=st.integers(0, 9))
+    def send_sound(self, sound, number):
+        self.session.receive_audio(sound, number, self.now)
+
+    @rule(jpeg=st.sampled_from([FACE, OTHER_FACE, NO_FACE]))
+    def send_frame(self, jpeg):
+        self.session.receive_frame(jpeg, None, self.now)
+        self.received += 1
+
+    @rule(weight=st.floats(0, 1), count=st.integers(1, 50))
+    def configure(self, weight, count):
+        self.session.configure(Configure(fusion_weight=weight, voice_smoothing=count, face_smoothing=count))
+
+    @precondition(lambda self: self.window is None)
+    @rule()
+    def ask_voice(self):
+        self.window = self.session.take_window(self.now)
+
+    @precondition(lambda self: self.window is not None)
+    @rule(answers=st.booleans())
+    def answer_voice(self, answers):
+        if answers:
+            self.session.heard(self.window, voice_probs(self.window.samples), self.now)
+        self.window = None
+
+    @precondition(lambda self: self.picture is None)
+    @rule()
+    def ask_face(self):
+        self.picture = self.session.take_frame(self.now)
+        self.taken += self.picture is not None
+
+    @precondition(lambda self: self.picture is not None)
+    @rule(answers=st.booleans())
+    def answer_face(self, answers):
+        if answers:
+            nobody = self.picture.jpeg == NO_FACE
+            reading = FaceReading() if nobody else FaceReading(BOX, face_probs(self.picture.jpeg))
+            self.session.saw(self.picture, reading, self.now)
+        self.picture = None
+
+    @invariant()
+    def result_is_consistent(self):
+        result = self.session.result(self.now)
+        voice, face, fused = result.voice, result.face, result.fused
+        for part in (voice, face, fused):
+            assert (part.label is None) == (part.probs == {})
+            if part.probs:
+                assert sum(part.probs.values()) == pytest.approx(1.0, abs=1e-3)
+                assert part.probs[part.label] == max(part.probs.values())
+        assert bool(voice.probs) <= (voice.state in ("ok", "silence"))
+        assert (voice.state == "ok") <= bool(voice.probs)
+        assert bool(face.probs) == (face.state == "ok") == (face.box is not None)
+        assert fused.state == {
+            (True, True): "ok",
+            (True, False): "voice_only",
+            (False, True): "face_only",
+            (False, False): "none",
+        }[bool(voice.probs), bool(face.probs)]
+        assert len(result.top5) == (5 if fused.probs else 0)
+        assert 0 <= result.level <= 1
+        dropped = (result.dropped.frames, result.dropped.audio, result.dropped.results)
+        assert all(new >= old for new, old in zip(dropped, self.dropped, strict=True))
+        assert self.received - self.taken - result.dropped.frames in (0, 1)  # at most one frame waits
+        self.dropped = dropped
+
+
+TestAnyViewer = AnyViewer.TestCase
+TestAnyViewer.settings = hypothesis_settings(max_examples=60, stateful_step_count=40, deadline=None)
