@@ -1,0 +1,323 @@
+"""The stream in virtual time: a WebSocket in memory, and answers that take exactly as long as a test says."""
+
+import asyncio
+import base64
+import json
+import logging
+import struct
+
+import pytest
+from arithmetic_models import BOX, BROKEN, FACE, face_probs, tone, voice_probs
+from starlette.websockets import WebSocket
+from virtual_time import run
+
+from app.inference import InferenceError, InvalidImageError
+from app.settings import Settings
+from app.streaming import Streaming
+from models.inference import FaceReading
+
+SECOND = tone(16_000)
+
+
+class Answers:
+    """An `Inference` that answers from arithmetic, after a delay, and counts what is under way."""
+
+    voice_name, face_name, fallback = "mean", "sum", "no HSEmotion here"
+
+    def __init__(self, *, voice_delay=0.0, face_delay=0.0, voice_error=None, face_error=None):
+        self.delays = {"voice": voice_delay, "face": face_delay}
+        self.errors = {"voice": voice_error, "face": face_error}
+        self.under_way = {"voice": 0, "face": 0}
+        self.most = {"voice": 0, "face": 0}
+
+    async def _work(self, path):
+        self.under_way[path] += 1
+        self.most[path] = max(self.most[path], self.under_way[path])
+        try:
+            await asyncio.sleep(self.delays[path])
+        finally:
+            self.under_way[path] -= 1
+        if self.errors[path]:
+            raise self.errors[path]
+
+    async def voice(self, window):
+        await self._work("voice")
+        return voice_probs(window)
+
+    async def face(self, jpeg):
+        await self._work("face")
+        if jpeg == BROKEN:
+            raise InvalidImageError
+        return FaceReading(BOX, face_probs(jpeg))
+
+    def close(self):
+        pass
+
+
+class Viewer:
+    """The other end of a WebSocket, in memory."""
+
+    def __init__(self, streaming):
+        self.messages = []
+        self.close_code = None
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self._inbox = asyncio.Queue()
+        self._inbox.put_nowait({"type": "websocket.connect"})
+        self._task = asyncio.create_task(
+            streaming.serve(WebSocket({"type": "websocket", "headers": []}, self._inbox.get, self._take))
+        )
+
+    async def _take(self, message):
+        await self.reads.wait()
+        if message["type"] == "websocket.send":
+            now = asyncio.get_running_loop().time()
+            self.messages.append({"at": round(now, 3), **json.loads(message["text"])})
+        elif message["type"] == "websocket.close":
+            self.close_code = message["code"]
+
+    def of_type(self, kind):
+        return [message for message in self.messages if message["type"] == kind]
+
+    @property
+    def results(self):
+        return self.of_type("result")
+
+    def send(self, message):
+        kind = "bytes" if isinstance(message, bytes) else "text"
+        self._inbox.put_nowait({"type": "websocket.receive", kind: message})
+
+    def send_audio(self, samples, number):
+        pcm16 = base64.b64encode(samples.tobytes()).decode()
+        self.send(json.dumps({"type": "audio", "pcm16": pcm16, "id": number}))
+
+    def send_frame(self, jpeg, number):
+        self.send(struct.pack("<BI", 2, number) + jpeg)
+
+    async def talk(self, seconds, *, face=FACE):
+        """Send sound and a picture four times a second."""
+        for number in range(1, int(4 * seconds) + 1):
+            self.send_audio(SECOND[:4000], number)
+            if face:
+                self.send_frame(face, number)
+            await asyncio.sleep(0.25)
+
+    async def leave(self):
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await self.end()
+
+    async def end(self):
+        await self._task
+
+
+def new_streaming(answers=None, **changes):
+    clock = asyncio.get_running_loop().time
+    return Streaming(Settings(_env_file=None, **changes), answers or Answers(), clock=clock)
+
+
+def test_ready_comes_first_and_says_what_is_served():
+    async def visit():
+        viewer = Viewer(new_streaming())
+        await asyncio.sleep(0.1)
+        await viewer.leave()
+        return viewer.messages
+
+    (ready,) = run(visit())
+    assert (ready["type"], ready["protocol"], len(ready["labels"])) == ("ready", 1, 7)
+    assert ready["models"] == {"voice": "mean", "face": "sum"}
+    assert ready["fallback"] == "no HSEmotion here"
+    assert ready["features"] == {"calibration": False}
+    assert ready["limits"] == {
+        "message_bytes": 1_048_576,
+        "frame_bytes": 524_288,
+        "fusion_weight": [0.0, 1.0],
+        "voice_smoothing": [1, 50],
+        "face_smoothing": [1, 50],
+    }
+    assert ready["settings"] == {
+        "fusion_weight": 0.6,
+        "voice_smoothing": 5,
+        "face_smoothing": 10,
+        "result_interval": 0.5,
+        "voice_window": 1.0,
+        "silence_rms": 0.003,
+    }
+
+
+def test_there_is_a_result_every_interval_even_when_there_is_nothing_to_say():
+    async def visit():
+        viewer = Viewer(new_streaming())
+        await asyncio.sleep(10.1)
+        await viewer.leave()
+        return viewer.results
+
+    results = run(visit())
+    assert [r["t"] for r in results] == [round(0.5 * n, 3) for n in range(1, 21)]
+    assert all(r["fused"]["state"] == "none" for r in results)
+
+
+def test_voice_and_face_are_answered_fused_and_accounted_for():
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(voice_delay=0.002, face_delay=0.008)))
+        await viewer.talk(3)
+        await viewer.leave()
+        return viewer.results
+
+    last = run(visit())[-1]
+    assert [last[path]["state"] for path in ("voice", "face", "fused")] == ["ok", "ok", "ok"]
+    assert last["ms"] == {"voice": 2.0, "face": 8.0, "total": 8.0}
+    assert last["used"]["audio"] >= 9
+    assert last["used"]["frame"] >= 9
+    assert last["dropped"]["audio"] == last["dropped"]["results"] == 0
+    assert last["dropped"]["frames"] > 0  # four frames a second, two results
+
+
+def test_two_viewers_do_not_share_anything():
+    async def visit():
+        streaming = new_streaming()
+        one, other = Viewer(streaming), Viewer(streaming)
+        one.send('{"type": "configure", "fusion_weight": 1.0}')
+        await asyncio.gather(one.talk(2), other.talk(2, face=None))
+        await asyncio.gather(one.leave(), other.leave())
+        assert streaming.viewers == 0
+        return one, other
+
+    one, other = run(visit())
+    assert one.of_type("configured")[0]["settings"]["fusion_weight"] == 1.0
+    assert not other.of_type("configured")
+    assert one.results[-1]["face"]["state"] == "ok"
+    assert other.results[-1]["face"]["state"] == "absent"
+
+
+def test_a_slow_reader_misses_results_and_gets_the_newest():
+    async def visit():
+        streaming = new_streaming()
+        slow, quick = Viewer(streaming), Viewer(streaming)
+        await asyncio.sleep(0.1)
+        slow.reads.clear()
+        await asyncio.sleep(10)  # 20 results
+        slow.reads.set()
+        await asyncio.sleep(0.5)
+        await asyncio.gather(slow.leave(), quick.leave())
+        return slow.results, quick.results
+
+    slow, quick = run(visit())
+    assert [r["t"] for r in slow] == [0.5, 10.0, 10.5]  # the first was on its way
+    assert slow[-1]["dropped"]["results"] == 18
+    assert len(quick) == 21
+    assert quick[-1]["dropped"]["results"] == 0
+
+
+def test_a_slow_path_costs_its_own_answers_only():
+    answers_of = {}
+
+    async def visit():
+        answers_of["viewer"] = answers = Answers(voice_delay=1.7, face_delay=0.01)
+        viewer = Viewer(new_streaming(answers))
+        await viewer.talk(10)
+        await viewer.leave()
+        return viewer.results
+
+    results = run(visit())
+    assert len(results) >= 19
+    assert all(r["face"]["state"] == "ok" for r in results)
+    assert answers_of["viewer"].most == {"voice": 1, "face": 1}
+    assert results[-1]["voice"]["state"] == "ok"
+    assert results[-1]["dropped"]["audio"] > 0
+    assert [r["ms"]["voice"] for r in results if r["ms"]["voice"]] == [1700.0] * 4
+    # A result waits for a late path at most half an interval.
+    assert max(r["at"] - 0.5 * round(r["at"] / 0.5 - 0.25) for r in results) <= 0.26
+
+
+def test_a_face_path_that_fails_does_not_cost_the_voice():
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(face_error=InferenceError("face path failed"))))
+        await viewer.talk(3)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    assert viewer.results[-1]["fused"]["state"] == "voice_only"
+    error = viewer.of_type("error")[0]
+    assert (error["code"], error["recoverable"]) == ("inference_failed", True)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("nonsense", "invalid_json"),
+        (b"\x09\x00\x00\x00\x00", "unknown_type"),
+        ('{"type": "calibrate", "action": "start"}', "unsupported"),
+        (struct.pack("<BI", 2, 1) + BROKEN, "invalid_image"),
+        (struct.pack("<BI", 2, 1) + FACE + bytes(2000), "frame_too_big"),
+    ],
+)
+def test_a_bad_message_is_answered_and_the_stream_goes_on(message, code):
+    async def visit():
+        viewer = Viewer(new_streaming(max_frame_bytes=1024))
+        viewer.send(message)
+        await asyncio.sleep(0.6)
+        await viewer.talk(1)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    assert [(e["code"], e["recoverable"]) for e in viewer.of_type("error")] == [(code, True)]
+    assert viewer.results[-1]["face"]["state"] == "ok"
+
+
+@pytest.mark.parametrize("message", [b"\x01" + bytes(16_384), "x" * 16_385, "ü" * 8_193])
+def test_a_message_that_is_too_big_ends_the_connection(message):
+    async def visit():
+        viewer = Viewer(new_streaming(max_message_bytes=16_384))
+        viewer.send(message)
+        await viewer.end()
+        return viewer
+
+    viewer = run(visit())
+    assert viewer.messages[-1]["code"] == "too_big"
+    assert viewer.messages[-1]["recoverable"] is False
+    assert viewer.close_code == 1009
+
+
+def test_one_viewer_more_than_there_is_room_for_is_told_so():
+    async def visit():
+        streaming = new_streaming(max_viewers=1)
+        first, second = Viewer(streaming), Viewer(streaming)
+        await second.end()
+        await first.leave()
+        third = Viewer(streaming)
+        await asyncio.sleep(0.6)
+        await third.leave()
+        return second, third
+
+    second, third = run(visit())
+    assert [message["code"] for message in second.messages] == ["full"]
+    assert second.close_code == 1013
+    assert len(third.results) == 1
+
+
+def test_a_fault_of_the_server_ends_one_stream_with_words(caplog):
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(voice_error=KeyError("a bug"))))
+        await viewer.talk(3)
+        await viewer.end()
+        return viewer
+
+    with caplog.at_level(logging.ERROR, "app.streaming"):
+        viewer = run(visit())
+    assert viewer.messages[-1]["code"] == "internal"
+    assert viewer.close_code == 1011
+    assert "a bug" in caplog.text
+
+
+def test_who_leaves_while_the_models_work_leaves_nothing_behind():
+    async def visit():
+        answers = Answers(voice_delay=3600, face_delay=3600)
+        viewer = Viewer(new_streaming(answers))
+        await viewer.talk(3)
+        assert answers.under_way == {"voice": 1, "face": 1}
+        await viewer.leave()
+        assert answers.under_way == {"voice": 0, "face": 0}
+
+    run(visit())
