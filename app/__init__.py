@@ -7,8 +7,8 @@ def __getattr__(name: str) -> Any:
     """Build `app` when it is asked for: importing a part, such as `app.session`, must build nothing."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from app.server import create_app  # noqa: PLC0415
-    from app.settings import load  # noqa: PLC0415
+    from app.server import create_app
+    from app.settings import load
 
     globals()["app"] = application = create_app(load())
     return application

@@ -47,9 +47,7 @@ class Inference(Protocol):
 class LocalInference:
     """The models in this process, one batcher each."""
 
-    def __init__(
-        self, voice: VoiceModel, face: FacePath, *, fallback: str | None = None, max_batch: int = 32
-    ) -> None:
+    def __init__(self, voice: VoiceModel, face: FacePath, *, fallback: str | None = None, max_batch: int = 32) -> None:
         self.voice_name = voice.name
         self.face_name = face.name
         self.fallback = fallback

@@ -7,8 +7,8 @@ from app.settings import Settings
 def load_inference(settings: Settings) -> LocalInference:
     """Load both models in this process and give each a batcher."""
     # Imported here, so that the server's pure parts can be used and tested without any model.
-    from models.face_path import load_face_path  # noqa: PLC0415
-    from models.loading import load_voice  # noqa: PLC0415
+    from models.face_path import load_face_path
+    from models.loading import load_voice
 
     voice = load_voice(
         settings.voice_model,

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Response, WebSocket
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
@@ -18,16 +17,16 @@ from app.settings import ROOT, Settings
 from app.streaming import Streaming
 
 STATIC = ROOT / "static"
-# The page has no build step and no hashed names: a browser asks each time and is told "not modified".
-NO_CACHE = {"Cache-Control": "no-cache"}
 
 log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 
 class _StaticFiles(StaticFiles):
+    """Files without hashed names: a browser asks each time, and is told "not modified"."""
+
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers.update(NO_CACHE)
+        response.headers["Cache-Control"] = "no-cache"
         return response
 
 
@@ -83,9 +82,11 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     app.state.streaming = None
     app.state.start_error = None
 
+    static = _StaticFiles(directory=STATIC)
+
     @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers=NO_CACHE)
+    async def page(request: Request) -> Response:
+        return await static.get_response("index.html", request.scope)
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -110,5 +111,5 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     async def stream(socket: WebSocket) -> None:
         await app.state.streaming.serve(socket)
 
-    app.mount("/static", _StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", static, name="static")
     return app

@@ -160,9 +160,7 @@ class Session:
                 probs=_named(face),
                 box=(box.x, box.y, box.width, box.height) if box else None,
             ),
-            fused=protocol.FusedPart(
-                state=_fused_state(voice, face), label=_label(fused), probs=_named(fused)
-            ),
+            fused=protocol.FusedPart(state=_fused_state(voice, face), label=_label(fused), probs=_named(fused)),
             top5=()
             if fused is None
             else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5)),

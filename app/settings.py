@@ -97,8 +97,7 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = (
-            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {_words(fault)}"
-            for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {_words(fault)}" for fault in error.errors()
         )
         raise SystemExit(f"Settings refused: {'; '.join(faults)}") from None
 

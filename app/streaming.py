@@ -161,9 +161,7 @@ class _Viewer:
             return True
         return task is None
 
-    def _start(
-        self, path: str, ask: Callable[[Question], Awaitable[None]], question: Question
-    ) -> asyncio.Task[None]:
+    def _start(self, path: str, ask: Callable[[Question], Awaitable[None]], question: Question) -> asyncio.Task[None]:
         async def timed() -> None:
             started = self._clock()
             try:

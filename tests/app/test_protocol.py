@@ -21,9 +21,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-FIELDS = st.sampled_from(
-    ["pcm16", "jpeg", "id", "fusion_weight", "voice_smoothing", "face_smoothing", "action", "x"]
-)
+FIELDS = st.sampled_from(["pcm16", "jpeg", "id", "fusion_weight", "voice_smoothing", "face_smoothing", "action", "x"])
 ALMOST_MESSAGES = st.builds(
     lambda kind, fields: json.dumps({"type": kind, **fields}),
     st.sampled_from(["audio", "frame", "configure", "calibrate", "result"]) | JSON_VALUES,

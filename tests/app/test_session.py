@@ -302,12 +302,15 @@ class AnyViewer(RuleBasedStateMachine):
         assert bool(voice.probs) <= (voice.state in ("ok", "silence"))
         assert (voice.state == "ok") <= bool(voice.probs)
         assert bool(face.probs) == (face.state == "ok") == (face.box is not None)
-        assert fused.state == {
-            (True, True): "ok",
-            (True, False): "voice_only",
-            (False, True): "face_only",
-            (False, False): "none",
-        }[bool(voice.probs), bool(face.probs)]
+        assert (
+            fused.state
+            == {
+                (True, True): "ok",
+                (True, False): "voice_only",
+                (False, True): "face_only",
+                (False, False): "none",
+            }[bool(voice.probs), bool(face.probs)]
+        )
         assert len(result.top5) == (5 if fused.probs else 0)
         assert 0 <= result.level <= 1
         dropped = (result.dropped.frames, result.dropped.audio, result.dropped.results)

@@ -39,7 +39,7 @@ def test_the_table_replaces_what_is_between_the_markers_and_nothing_else():
     new = with_table(old)
     assert new == f"before\n{markdown_table()}\nafter\n"
     assert with_table(new) == new
-    with pytest.raises(ValueError, match="README.md needs"):
+    with pytest.raises(ValueError, match="needs the lines"):
         with_table("no markers")
 
 
@@ -73,7 +73,7 @@ def test_a_bad_value_stops_with_one_line_that_names_it(monkeypatch, name, value,
 
 def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path):
     (tmp_path / ".env").write_text("FUSON_WEIGHT=0.5\n")
-    with pytest.raises(SystemExit, match="FUSON_WEIGHT=0.5: there is no such setting"):
+    with pytest.raises(SystemExit, match="there is no such setting"):
         load()
 
 
@@ -99,7 +99,6 @@ def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "Settings refused: SILENCE_RMS=loud: "
-        "Input should be a valid number, unable to parse string as a number"
+        "Settings refused: SILENCE_RMS=loud: Input should be a valid number, unable to parse string as a number"
     ]
     assert "Traceback" not in done.stdout

@@ -1,0 +1,170 @@
+"""The application under a real uvicorn, through real sockets."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import struct
+import subprocess
+import sys
+
+import httpx2 as httpx
+import numpy as np
+import pytest
+import uvicorn
+import websockets
+from arithmetic_models import FACE, MeanVoice, SumFace, tone
+
+from app.inference import LocalInference
+from app.server import create_app
+from app.settings import ROOT, Settings
+from models.labels import LABELS
+
+pytestmark = pytest.mark.e2e
+
+
+@contextlib.asynccontextmanager
+async def serving(**changes):
+    """A server on a free port; gives its address without the scheme, and the server."""
+    settings = Settings(_env_file=None, **changes)
+    app = create_app(settings, LocalInference(MeanVoice(), SumFace()))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def stream(address, samples, jpeg=None, *, binary=False, seconds=1.5):
+    """Send sound and a picture in real time; return all messages."""
+    messages = []
+
+    async def receive(socket):
+        async for text in socket:
+            messages.append(json.loads(text))
+
+    async with websockets.connect(f"ws://{address}/ws") as socket:
+        receiving = asyncio.create_task(receive(socket))
+        for number, start in enumerate(range(0, int(seconds * 16_000), 1600), 1):
+            pcm = np.resize(samples, start + 1600)[start:].tobytes()
+            if binary:
+                await socket.send(struct.pack("<BI", 1, number) + pcm)
+            else:
+                pcm16 = base64.b64encode(pcm).decode()
+                await socket.send(json.dumps({"type": "audio", "pcm16": pcm16, "id": number}))
+            if jpeg and binary:
+                await socket.send(struct.pack("<BI", 2, number) + jpeg)
+            elif jpeg:
+                text = base64.b64encode(jpeg).decode()
+                await socket.send(json.dumps({"type": "frame", "jpeg": text, "id": number}))
+            await asyncio.sleep(0.1)
+    await receiving
+    return messages
+
+
+async def test_json_and_binary_viewers_at_once_each_get_their_own_results():
+    async with serving(result_interval=0.25, voice_window=0.5) as (address, _):
+        as_json, as_binary, other, silent = await asyncio.gather(
+            stream(address, tone(16_000), FACE),
+            stream(address, tone(16_000), FACE, binary=True),
+            stream(address, tone(16_000, 2000), binary=True),
+            stream(address, np.zeros(16_000, np.int16)),
+        )
+    for messages in (as_json, as_binary, other, silent):
+        assert messages[0]["type"] == "ready"
+        assert {message["type"] for message in messages[1:]} == {"result"}
+        assert len(messages) >= 5
+    for messages in (as_json, as_binary):
+        result = messages[-1]
+        assert result["fused"]["state"] == "ok"
+        assert sorted(result["fused"]["probs"]) == sorted(LABELS)
+        assert len(result["top5"]) == 5
+        assert result["used"]["audio"] > 5
+        assert result["used"]["frame"] > 5
+    assert as_json[-1]["face"]["probs"] == as_binary[-1]["face"]["probs"]
+    assert other[-1]["fused"]["state"] == "voice_only"
+    assert other[-1]["voice"]["probs"] != as_json[-1]["voice"]["probs"]
+    assert silent[-1]["voice"]["state"] == "silence"
+    assert silent[-1]["fused"]["state"] == "none"
+
+
+async def test_one_viewer_too_many_is_told_so_and_closed_with_1013():
+    async with serving(max_viewers=1) as (address, _), websockets.connect(f"ws://{address}/ws") as first:
+        await first.recv()
+        async with websockets.connect(f"ws://{address}/ws") as second:
+            assert json.loads(await second.recv())["code"] == "full"
+            await second.wait_closed()
+            assert second.close_code == 1013
+
+
+async def test_a_message_that_is_too_big_closes_with_1009():
+    async with serving(max_message_bytes=16_384) as (address, _):
+        async with websockets.connect(f"ws://{address}/ws") as socket:
+            await socket.recv()
+            await socket.send(bytes(16_385))
+            assert json.loads(await socket.recv())["code"] == "too_big"
+            await socket.wait_closed()
+            assert socket.close_code == 1009
+
+
+async def test_a_server_that_stops_closes_with_1012():
+    async with serving() as (address, server), websockets.connect(f"ws://{address}/ws") as socket:
+        await socket.recv()
+        server.should_exit = True
+        await socket.wait_closed()
+        assert socket.close_code == 1012
+
+
+async def test_the_endpoints():
+    async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert (await client.get("/readyz")).json() == {"status": "ready", "viewers": 0}
+        assert (await client.get("/protocol.json")).json()["protocol"] == 1
+        assert (await client.get("/docs")).status_code == 200
+        page = await client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert page.headers["cache-control"] == "no-cache"
+        again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
+        script = await client.get("/static/js/main.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        assert script.headers["cache-control"] == "no-cache"
+        unchanged = await client.get("/static/js/main.js", headers={"if-none-match": script.headers["etag"]})
+        assert unchanged.status_code == 304
+        assert again.status_code == 304
+        assert (await client.get("/static/../app/settings.py")).status_code == 404
+
+
+async def test_it_is_not_ready_before_the_models_are_loaded():
+    app = create_app(Settings(_env_file=None), LocalInference(MeanVoice(), SumFace()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        async with app.router.lifespan_context(app):
+            assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(tmp_path, caplog):
+    app = create_app(Settings(_env_file=None, weights_dir=tmp_path))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    with caplog.at_level(logging.ERROR, "uvicorn.error"), pytest.raises(SystemExit):
+        await server.serve()
+    lines = [record.getMessage() for record in caplog.records if "models" in record.getMessage()]
+    assert len(lines) == 1
+    assert "audio_bilstm" in lines[0]
+    assert "Traceback" not in caplog.text
+
+
+def test_importing_a_part_builds_nothing():
+    code = (
+        "import sys, app.session; "
+        "heavy = {'fastapi', 'uvicorn', 'torch', 'onnxruntime', 'mediapipe', 'cv2'} & set(sys.modules); "
+        "assert not heavy, heavy; "
+        "assert 'app' not in vars(sys.modules['app'])"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
