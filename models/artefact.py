@@ -28,6 +28,7 @@ class ArtefactInfo:
         size: side of a face crop in pixels.
         channels: of a face crop.
         geometry: framing of a face crop relative to the detector's box.
+        heard: speakers whom a voice model was trained on or chosen by, e.g. `ravdess-02`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ArtefactInfo:
     size: int = 0
     channels: int = 0
     geometry: CropGeometry | None = None
+    heard: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the JSON that `from_json` reads."""

@@ -140,7 +140,11 @@ def open_https(url: str, timeout: float) -> Response:
     if not url.startswith("https://"):
         raise UnavailableError(f"{url} is not https")
     request = urllib.request.Request(url, headers={"User-Agent": "emotion-server"})  # noqa: S310 - https, above
-    response: Response = urllib.request.build_opener(_HttpsOnly).open(request, timeout=timeout)
+    try:
+        response: Response = urllib.request.build_opener(_HttpsOnly).open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise
     return response
 
 
@@ -149,6 +153,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if not newurl.startswith("https://"):
+            fp.close()
             raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

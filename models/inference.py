@@ -47,6 +47,8 @@ class VoiceModel(Protocol):
     """Voice windows to probabilities. Not thread-safe: one thread owns it."""
 
     name: str
+    heard: frozenset[str]
+    """Speakers whom it was trained on or chosen by (`ravdess-02`): accuracy must not be measured on them."""
 
     def predict(self, windows: Int16) -> Float32:
         """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7]."""
@@ -71,6 +73,8 @@ class FacePath(Protocol):
     """JPEG frames to readings: decode, detect, crop, classify. Not thread-safe: one thread owns it."""
 
     name: str
+    model: FaceModel
+    """What classifies the crops."""
 
     def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
         """Return one outcome for each JPEG, in order; a bad picture never spoils its neighbours."""

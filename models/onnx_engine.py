@@ -47,7 +47,8 @@ class OnnxVoice:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._session = open_session(path, threads)
-        self.name = read_info(self._session, path, "voice").name
+        info = read_info(self._session, path, "voice")
+        self.name, self.heard = info.name, frozenset(info.heard)
 
     def predict(self, windows: Int16) -> Float32:
         """Map windows [B, N] to probabilities [B, 7]."""

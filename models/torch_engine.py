@@ -54,12 +54,12 @@ def fit_temperature(network: nn.Module, info: ArtefactInfo, logits: Tensor, labe
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(logits.detach() / log_temperature.exp(), labels)
+        loss = nn.functional.cross_entropy(logits / log_temperature.exp(), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Calibrated(network, replace(info, temperature=float(log_temperature.exp()))).eval()
+    return Calibrated(network, replace(info, temperature=float(log_temperature.detach().exp()))).eval()
 
 
 class TorchVoice:
@@ -67,7 +67,7 @@ class TorchVoice:
 
     def __init__(self, path: Path) -> None:
         self._model = Calibrated.load(path)
-        self.name = self._model.info.name
+        self.name, self.heard = self._model.info.name, frozenset(self._model.info.heard)
 
     @torch.inference_mode()
     def predict(self, windows: Int16) -> Float32:

@@ -1,0 +1,80 @@
+"""The last step of training: calibrate, export, and write the model card beside the weights."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.artefact import ArtefactInfo
+from models.export import TOLERANCE, export_onnx
+from models.labels import LABELS
+from models.metrics import Report, report
+from models.torch_engine import fit_temperature
+
+
+def publish(
+    network: nn.Module, info: ArtefactInfo, logits: Tensor, labels: Tensor, weights_dir: Path, notes: dict[str, str]
+) -> Report:
+    """Write `NAME.pt`, `NAME.onnx` and `NAME.md` into `weights_dir`.
+
+    Args:
+        network: The trained network.
+        info: Its description; the temperature is chosen here.
+        logits: Of held-out examples [N, 7], uncalibrated.
+        labels: Of those examples [N].
+        weights_dir: Where the artefacts go.
+        notes: Lines of the card by heading: data, licence, protocol.
+
+    Returns:
+        The calibrated figures on the held-out examples.
+    """
+    weights_dir.mkdir(parents=True, exist_ok=True)
+    model = fit_temperature(network.cpu(), info, logits, labels)
+    model.save(weights_dir / f"{info.name}.pt")
+    difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
+    figures = report(torch.softmax(logits / model.info.temperature, dim=1).numpy(), labels.numpy())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    lines = [
+        f"# {info.name}",
+        "",
+        f"- Network: `{info.network}` {info.options}, {parameters:,} parameters",
+        *(f"- {heading}: {text}" for heading, text in notes.items()),
+        f"- Temperature: {model.info.temperature:.3f}",
+        f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
+        f"- Made by `{shlex.join(['python', '-m', _module(), *sys.argv[1:]])}` at commit {_commit()}",
+        "",
+        *card_table(figures),
+        "",
+    ]
+    (weights_dir / f"{info.name}.md").write_text("\n".join(lines))
+    return figures
+
+
+def card_table(figures: Report) -> list[str]:
+    """Return the figures as lines of Markdown, recall of each label and confusion matrix among them."""
+    low, high = figures.top1_interval
+    uar_low, uar_high = figures.uar_interval
+    rows = [
+        "| held-out examples | top-1 [95 %] | top-5 | UAR [95 %] | ECE |",
+        "|---|---|---|---|---|",
+        f"| {figures.n} | {figures.top1:.1%} [{low:.1%}, {high:.1%}] | {figures.top5:.1%} "
+        f"| {figures.uar:.1%} [{uar_low:.1%}, {uar_high:.1%}] | {figures.ece:.3f} |",
+        "",
+        "| true \\ said | " + " | ".join(LABELS) + " | recall |",
+        "|---" * (len(LABELS) + 2) + "|",
+    ]
+    for label, counts in zip(LABELS, figures.confusion, strict=True):
+        rows.append(f"| {label} | " + " | ".join(map(str, counts)) + f" | {figures.recall.get(label, 0.0):.1%} |")
+    return rows
+
+
+def _module() -> str:
+    return f"scripts.{Path(sys.argv[0]).stem}"
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)  # noqa: S607 - whichever git the user has
+    return done.stdout.strip() or "unknown"
