@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.crop import AFFECTNET, FER2013, CropGeometry, apply_geometry, crop
+from models.inference import Box
+
+PLAIN = CropGeometry(1.0)
+
+boxes = st.builds(
+    Box,
+    st.floats(-1.5, 1.5),
+    st.floats(-1.5, 1.5),
+    st.floats(1e-4, 1.5),
+    st.floats(1e-4, 1.5),
+)
+geometries = st.builds(CropGeometry, st.floats(0.1, 3), st.floats(-1, 1), st.floats(-1, 1))
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Red grows to the right, green downwards."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.linspace(0, 255, width).astype(np.uint8)[None, :]
+    image[..., 1] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
+    return image
+
+
+@given(boxes, geometries, st.sampled_from([1, 3]), st.sampled_from([48, 64, 260]))
+def test_any_box_gives_a_crop_of_the_right_shape(box: Box, geometry: CropGeometry, channels: int, size: int) -> None:
+    face = crop(gradient(90, 160), box, geometry, size, channels)
+    assert face.shape == (size, size, channels)
+    assert face.dtype == np.uint8
+    assert face.flags.c_contiguous
+
+
+@given(boxes, geometries, st.integers(0, 255))
+def test_nothing_is_invented_beyond_the_edge(box: Box, geometry: CropGeometry, level: int) -> None:
+    image = np.full((60, 80, 3), level, np.uint8)
+    assert (crop(image, box, geometry, 48, 3) == level).all()
+
+
+@given(boxes, geometries)
+def test_the_crop_is_square_around_the_shifted_centre(box: Box, geometry: CropGeometry) -> None:
+    width, height = 640, 480
+    region = apply_geometry(box, geometry, width, height)
+    side = np.sqrt(box.width * width * box.height * height)
+    assert region.width * width == pytest.approx(geometry.scale * side)
+    assert region.height * height == pytest.approx(geometry.scale * side)
+    moved = (region.x + region.width / 2 - box.x - box.width / 2) * width
+    assert moved == pytest.approx(geometry.shift_x * side, abs=1e-6)
+    moved = (region.y + region.height / 2 - box.y - box.height / 2) * height
+    assert moved == pytest.approx(geometry.shift_y * side, abs=1e-6)
+
+
+def test_the_whole_square_frame_comes_back_unchanged() -> None:
+    image = gradient(64, 64)
+    assert np.array_equal(crop(image, Box(0, 0, 1, 1), PLAIN, 64, 3), image)
+
+
+def test_a_box_cuts_out_its_own_pixels() -> None:
+    image = gradient(100, 200)
+    assert np.array_equal(crop(image, Box(0.25, 0.2, 0.3, 0.6), PLAIN, 60, 3), image[20:80, 50:110])
+
+
+def test_beyond_the_edge_the_nearest_pixel_is_repeated() -> None:
+    image = gradient(100, 100)
+    face = crop(image, Box(-0.5, 0, 1, 1), PLAIN, 100, 3)
+    assert np.array_equal(face[:, 50:], image[:, :50])
+    assert (face[:, :50] == image[:, :1]).all()
+
+
+def test_shrinking_averages() -> None:
+    checks = np.zeros((100, 100, 3), np.uint8)
+    checks[::2, ::2] = checks[1::2, 1::2] = 255
+    face = crop(checks, Box(0, 0, 1, 1), PLAIN, 50, 3)
+    assert np.abs(face.astype(int) - 128).max() <= 1
+
+
+def test_grey_is_luma() -> None:
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:] = (200, 100, 50)
+    face = crop(image, Box(0, 0, 1, 1), PLAIN, 10, 1)
+    assert np.abs(face.astype(int) - round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).max() <= 1
+
+
+@pytest.mark.parametrize("geometry", [FER2013, AFFECTNET])
+def test_training_framings_reach_above_the_detectors_box(geometry: CropGeometry) -> None:
+    # BlazeFace's box begins at the brows; both data sets show the forehead too and end near the chin.
+    region = apply_geometry(Box(0.4, 0.4, 0.2, 0.2), geometry, 100, 100)
+    assert region.y < 0.38
+    assert 0.57 < region.y + region.height < 0.61

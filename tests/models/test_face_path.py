@@ -1,0 +1,141 @@
+import io
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.artefact import ArtefactError, ArtefactInfo
+from models.crop import FER2013
+from models.download import UnavailableError
+from models.face_path import EMBEDDED_FACE, DetectedFacePath, load_face_path
+from models.inference import FacePath, FaceReading, InvalidImageError
+
+
+@pytest.fixture(scope="module")
+def weights(
+    tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray, settle: Callable[[Any, Any], None]
+) -> Path:
+    """A folder with an untrained embedded model, exported as the trained one is."""
+    import torch
+
+    from models.export import export_onnx
+    from models.registry import build
+    from models.torch_engine import Calibrated
+
+    torch.manual_seed(0)
+    network = build("face_resnet", {})
+    photo = torch.from_numpy(astronaut.mean(axis=2))[None].float()
+    settle(network, torch.stack([photo[:, k : k + 48, j : j + 48] for k, j in ((80, 200), (0, 0), (300, 100))]))
+    info = ArtefactInfo(EMBEDDED_FACE, "face", "face_resnet", {}, size=48, channels=1, geometry=FER2013)
+    model = Calibrated(network, info)
+    model.eval()
+    folder = tmp_path_factory.mktemp("weights")
+    export_onnx(model, folder / f"{EMBEDDED_FACE}.onnx")
+    return folder
+
+
+def load(name: str, weights: Path, cache: Path) -> tuple[FacePath, str | None]:
+    return load_face_path(name, engine="onnx", weights_dir=weights, detector_confidence=0.5, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def embedded(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FacePath]:
+    path, fallback = load(EMBEDDED_FACE, weights, tmp_path_factory.mktemp("empty"))
+    assert fallback is None
+    yield path
+    assert isinstance(path, DetectedFacePath)
+    path.close()
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def reading_of(outcome: FaceReading | InvalidImageError) -> FaceReading:
+    assert isinstance(outcome, FaceReading)
+    return outcome
+
+
+def test_a_face_gives_its_box_and_probabilities(embedded: FacePath, astronaut_jpeg: bytes) -> None:
+    reading = reading_of(embedded.analyse([astronaut_jpeg])[0])
+    assert reading.box is not None
+    assert reading.box.x == pytest.approx(0.35, abs=0.03)
+    assert reading.box.y == pytest.approx(0.16, abs=0.03)
+    assert reading.probs is not None
+    assert reading.probs.shape == (7,)
+    assert reading.probs.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_each_picture_has_its_own_outcome(embedded: FacePath, astronaut: np.ndarray) -> None:
+    face, mirrored = jpeg(astronaut), jpeg(astronaut[:, ::-1])
+    empty = jpeg(np.full((240, 320, 3), 90, np.uint8))
+    outcomes = embedded.analyse([b"not a picture", face, empty, mirrored, face[:500], face])
+    assert isinstance(outcomes[0], InvalidImageError)
+    assert outcomes[2] == FaceReading()
+    assert isinstance(outcomes[4], InvalidImageError)
+    first, other, again = (reading_of(outcomes[k]) for k in (1, 3, 5))
+    assert first.probs is not None
+    assert other.probs is not None
+    assert again.probs is not None
+    assert first.box == again.box
+    np.testing.assert_allclose(first.probs, again.probs, atol=1e-5)
+    assert np.abs(first.probs - other.probs).max() > 1e-3
+    for picture, batched in ((face, first), (mirrored, other)):
+        alone = reading_of(embedded.analyse([picture])[0])
+        assert alone.box == batched.box
+        assert alone.probs is not None
+        assert batched.probs is not None
+        np.testing.assert_allclose(alone.probs, batched.probs, atol=1e-4)
+
+
+def test_nothing_in_nothing_out(embedded: FacePath) -> None:
+    assert embedded.analyse([]) == []
+    assert embedded.analyse([jpeg(np.zeros((60, 80, 3), np.uint8))]) == [FaceReading()]
+
+
+def test_auto_prefers_hsemotion(weights: Path, hsemotion_cache: Path, astronaut_jpeg: bytes) -> None:
+    path, fallback = load("auto", weights, hsemotion_cache)
+    assert path.name == "enet_b2_7"
+    assert fallback is None
+    probs = reading_of(path.analyse([astronaut_jpeg])[0]).probs
+    assert probs is not None
+    assert probs.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network, wherever the test runs."""
+
+    def refuse(url: str, timeout: float) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("models.download.open_https", refuse)
+
+
+@pytest.mark.usefixtures("offline")
+def test_auto_falls_back_with_one_line(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, astronaut_jpeg: bytes
+) -> None:
+    with caplog.at_level(logging.INFO, logger="models"):
+        path, fallback = load("auto", weights, tmp_path)
+    assert path.name == EMBEDDED_FACE
+    assert fallback is not None
+    assert "enet_b2_7" in fallback
+    assert EMBEDDED_FACE in fallback
+    assert str(tmp_path) not in fallback
+    assert len(caplog.records) == 1
+    assert reading_of(path.analyse([astronaut_jpeg])[0]).probs is not None
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_model_asked_for_by_name_is_not_replaced(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="enet_b2_7"):
+        load("enet_b2_7", weights, tmp_path)
+    with pytest.raises(ArtefactError, match="no_such_model"):
+        load("no_such_model", weights, tmp_path)
