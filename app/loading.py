@@ -4,23 +4,36 @@ from app.inference import LocalInference
 from app.settings import Settings
 
 
+class LoadingError(RuntimeError):
+    """The models cannot be loaded, for a reason that one line tells."""
+
+
 def load_inference(settings: Settings) -> LocalInference:
-    """Load both models in this process and give each a batcher."""
-    # Imported here, so that the server's pure parts can be used and tested without any model.
+    """Load both models in this process and give each a batcher.
+
+    Raises:
+        LoadingError: an artefact is missing or damaged, or the engine is not installed.
+    """
+    # Imported here, so that the server's other parts can be used and tested without any model.
+    from models.artefact import ArtefactError
+    from models.download import UnavailableError
     from models.face_path import load_face_path
     from models.loading import load_voice
 
-    voice = load_voice(
-        settings.voice_model,
-        engine=settings.inference_engine,
-        weights_dir=settings.weights_dir,
-        threads=settings.inference_threads,
-    )
-    face, fallback = load_face_path(
-        settings.face_model,
-        engine=settings.inference_engine,
-        weights_dir=settings.weights_dir,
-        detector_confidence=settings.detector_confidence,
-        threads=settings.inference_threads,
-    )
+    try:
+        voice = load_voice(
+            settings.voice_model,
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
+            threads=settings.inference_threads,
+        )
+        face, fallback = load_face_path(
+            settings.face_model,
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
+            detector_confidence=settings.detector_confidence,
+            threads=settings.inference_threads,
+        )
+    except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
+        raise LoadingError(f"The models cannot be loaded: {fault}") from fault
     return LocalInference(voice, face, fallback=fallback, max_batch=settings.max_batch)

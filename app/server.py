@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app import protocol
 from app.inference import Inference
-from app.loading import load_inference
+from app.loading import LoadingError, load_inference
 from app.settings import ROOT, Settings
 from app.streaming import Streaming
 
@@ -30,12 +30,8 @@ class _StaticFiles(StaticFiles):
         return response
 
 
-class StartError(RuntimeError):
-    """The server cannot start, for a reason that one line tells."""
-
-
 class _App(FastAPI):
-    """FastAPI, except that a `StartError` is logged as its one line and not as a traceback."""
+    """FastAPI, except that a `LoadingError` is logged as its one line and not as a traceback."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_briefly(message: Message) -> None:
@@ -60,12 +56,10 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
         if models is None:
             try:
                 models = await asyncio.to_thread(load_inference, settings)
-            except (OSError, ValueError, LookupError, ImportError) as fault:
-                app.state.start_error = f"The models cannot be loaded: {fault}"
-                raise StartError(app.state.start_error) from fault
+            except LoadingError as fault:
+                app.state.start_error = str(fault)
+                raise
         log.info("Voice model: %s, face model: %s", models.voice_name, models.face_name)
-        if models.fallback:
-            log.warning(models.fallback)
         app.state.streaming = Streaming(settings, models)
         try:
             yield

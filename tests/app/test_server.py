@@ -103,13 +103,15 @@ async def test_one_viewer_too_many_is_told_so_and_closed_with_1013():
 
 
 async def test_a_message_that_is_too_big_closes_with_1009():
-    async with serving(max_message_bytes=16_384) as (address, _):
-        async with websockets.connect(f"ws://{address}/ws") as socket:
-            await socket.recv()
-            await socket.send(bytes(16_385))
-            assert json.loads(await socket.recv())["code"] == "too_big"
-            await socket.wait_closed()
-            assert socket.close_code == 1009
+    async with (
+        serving(max_message_bytes=16_384) as (address, _),
+        websockets.connect(f"ws://{address}/ws") as socket,
+    ):
+        await socket.recv()
+        await socket.send(bytes(16_385))
+        assert json.loads(await socket.recv())["code"] == "too_big"
+        await socket.wait_closed()
+        assert socket.close_code == 1009
 
 
 async def test_a_server_that_stops_closes_with_1012():

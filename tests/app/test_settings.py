@@ -102,3 +102,8 @@ def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
         "Settings refused: SILENCE_RMS=loud: Input should be a valid number, unable to parse string as a number"
     ]
     assert "Traceback" not in done.stdout
+
+
+def test_the_readme_has_the_current_table():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert with_table(readme) == readme
