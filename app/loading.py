@@ -1,15 +1,26 @@
-"""Builds the inference that the settings ask for."""
+"""Loads the models that the settings ask for."""
+
+from typing import NamedTuple
 
 from app.inference import LocalInference
 from app.settings import Settings
+from models.inference import FacePath, VoiceModel
 
 
 class LoadingError(RuntimeError):
     """The models cannot be loaded, for a reason that one line tells."""
 
 
-def load_inference(settings: Settings) -> LocalInference:
-    """Load both models in this process and give each a batcher.
+class Models(NamedTuple):
+    """Both paths' models, and why the preferred face model could not be had (None where it could)."""
+
+    voice: VoiceModel
+    face: FacePath
+    fallback: str | None
+
+
+def load_models(settings: Settings) -> Models:
+    """Load both models in this process.
 
     Raises:
         LoadingError: an artefact is missing or damaged, or the engine is not installed.
@@ -36,4 +47,10 @@ def load_inference(settings: Settings) -> LocalInference:
         )
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault
+    return Models(voice, face, fallback)
+
+
+def load_inference(settings: Settings) -> LocalInference:
+    """Load both models and give each a batcher; errors as in `load_models`."""
+    voice, face, fallback = load_models(settings)
     return LocalInference(voice, face, fallback=fallback, max_batch=settings.max_batch)

@@ -78,7 +78,7 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
 
     static = _StaticFiles(directory=STATIC)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return await static.get_response("index.html", request.scope)
 

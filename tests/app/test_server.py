@@ -138,6 +138,7 @@ async def test_the_endpoints():
         unchanged = await client.get("/static/js/main.js", headers={"if-none-match": script.headers["etag"]})
         assert unchanged.status_code == 304
         assert again.status_code == 304
+        assert (await client.head("/")).status_code == 200
         assert (await client.get("/static/../app/settings.py")).status_code == 404
 
 
