@@ -36,7 +36,7 @@ export class DevicePickers {
       const listed = devices[device]
         .filter(({ id }) => id !== "default")
         .map(({ id, name }, i) => new Option(name || `${device} ${i + 1}`, id));
-      select.replaceChildren(new Option(`Default ${device}`, ""), ...listed, new Option(`No ${device}`, NONE));
+      select.replaceChildren(new Option("Default", ""), ...listed, new Option("None", NONE));
       select.value = chosen;
       if (select.selectedIndex < 0) select.value = ""; // the chosen one was unplugged
     }

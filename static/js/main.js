@@ -106,7 +106,7 @@ stream.addEventListener("ready", ({ detail }) => {
 });
 
 stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
-  pacer.result(result.used.frame, performance.now());
+  pacer.result(result.used.frame, result.ms.total, performance.now());
   if (!running) return;
   view.showResult(result);
   view.showDelay(delayMs);
@@ -117,6 +117,7 @@ stream.addEventListener("problem", ({ detail }) => view.showProblem("server", `T
 
 stream.addEventListener("state", ({ detail }) => {
   view.showConnection(detail);
+  if (detail.state === "waiting") view.showProblem("server", null); // the connection's own words say more
   if (detail.state === "closed" && detail.reason) stop();
 });
 

@@ -6,7 +6,7 @@ const MAX_BUFFERED_BYTES = 16_384;
 /**
  * One frame for each result, in step with the server. The server keeps only the newest frame, so a
  * second one sent before the first was used is wasted; and one sent right after a result grows old
- * waiting for the next. So: wait until the last frame was used, then half an interval more.
+ * waiting for the next. So: wait until the last frame was used, and for the middle of the interval.
  */
 export class FramePacer {
   #interval;
@@ -27,10 +27,10 @@ export class FramePacer {
     this.#next = now + 2 * this.#interval;
   }
 
-  /** A result came; `used` is the newest frame id that it knows of, or null. */
-  result(used, now) {
-    if (this.#unused === null || used === null || used === undefined || used < this.#unused) return;
+  /** A result came: `used` is the newest frame behind it, or null; the server worked `serverMs` on it. */
+  result(used, serverMs, now) {
+    if (this.#unused === null || used === null || used < this.#unused) return;
     this.#unused = null;
-    this.#next = now + this.#interval / 2;
+    this.#next = now + Math.max(0, this.#interval / 2 - serverMs);
   }
 }

@@ -46,7 +46,7 @@ export class Reading {
   /** @param part `voice`, `face` or `fused` of a result */
   show({ state, label, probs }) {
     this.#root.dataset.state = state;
-    this.#state.textContent = stateWords(this.#path, state);
+    this.#state.textContent = stateWords(this.#path, state, label);
     this.#fill(label, probs);
   }
 

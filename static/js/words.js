@@ -54,7 +54,9 @@ export function percent(probability) {
   return `${Math.round(probability * 100)}\u202f%`;
 }
 
-export function stateWords(path, state) {
+/** What a path's state means; in silence the voice's last words go on being shown for a while. */
+export function stateWords(path, state, label) {
+  if (state === "silence" && label !== null) return "Silence, last heard";
   return STATES[path][state] ?? capitalise(state.replaceAll("_", " "));
 }
 

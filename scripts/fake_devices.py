@@ -1,23 +1,38 @@
-"""What the fake camera and the fake microphone of the test browser show and play.
+"""A real Chromium whose camera and microphone play files: for the browser tests and the screenshot.
 
-A real person from RAVDESS where the data is there; otherwise a public-domain portrait from
-scikit-image and a voice made by a source-filter synthesiser.
+Without a clip they show a public-domain portrait (scikit-image) and play a voice made by a source-filter
+synthesiser, so that the whole way of the data can be tried with no person and no data set at hand.
+Needs `requirements-dev.txt`.
 """
 
 import os
+import shutil
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from models.inference import Box, Int16, UInt8
 from numpy.typing import NDArray
+from playwright.sync_api import Browser, Playwright
 from scipy.signal import lfilter
 from skimage.data import astronaut
 
-ROOT = Path(__file__).resolve().parents[2]
+from models.inference import Box, Int16, UInt8
+
+FLAGS = [
+    "--no-sandbox",  # tests run as root in containers
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
 SIZE = (640, 480)
 RATE = 48_000  # what most devices give, so that the page has to resample
 FRAMES_PER_SECOND = 30
@@ -32,24 +47,17 @@ class Media:
     sound: Path
 
 
-def clips() -> list[Path]:
-    """Return the RAVDESS clips with picture and sound, if the data is there."""
-    root = Path(os.environ.get("RAVDESS_AV_ROOT", ROOT.parent / "shared" / "data" / "ravdess_av"))
-    return sorted(root.glob("clips/*.mp4"))
-
-
-def person(folder: Path) -> Media:
-    """A face that can be found and a voice that speaks."""
-    found = clips()
-    pictures, sound = _clip(found[-1]) if found else (_portrait(), synthetic_voice())
+def person(folder: Path, clip: Path) -> Media:
+    """The person in a video file with sound."""
+    pictures, sound = _read_clip(clip)
     return Media(_write_mjpeg(folder / "person.mjpeg", pictures), _write_wav(folder / "person.wav", sound))
 
 
 def portrait(folder: Path) -> Media:
-    """The picture and the voice that need no data."""
+    """A portrait and a voice that need no data."""
     return Media(
         _write_mjpeg(folder / "portrait.mjpeg", _portrait()),
-        _write_wav(folder / "portrait.wav", synthetic_voice()),
+        _write_wav(folder / "portrait.wav", _voice()),
     )
 
 
@@ -69,7 +77,7 @@ def portrait_face() -> Box:
     return Box((left + 175 * scale) / SIZE[0], 70 / 512, 100 * scale / SIZE[0], 120 / 512)
 
 
-def synthetic_voice() -> Int16:
+def _voice() -> Int16:
     """A vowel-like sound: a gliding pulse train through three formants, in syllables."""
     t = np.arange(SECONDS * RATE) / RATE
     pitch = 150 + 30 * np.sin(2 * np.pi * 0.7 * t)
@@ -81,14 +89,12 @@ def synthetic_voice() -> Int16:
     return (sound / np.abs(sound).max() * 0.5 * 32767).astype(np.int16)
 
 
-def _clip(path: Path) -> tuple[list[UInt8], Int16]:
+def _read_clip(path: Path) -> tuple[list[UInt8], Int16]:
     with av.open(str(path)) as container:
         pictures = [_fit(frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
     with av.open(str(path)) as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-        parts = [
-            part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)
-        ]
+        parts = [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)]
     return pictures, np.concatenate(parts)
 
 
@@ -120,3 +126,37 @@ def _write_wav(path: Path, sound: Int16) -> Path:
         file.setframerate(RATE)
         file.writeframes(sound.tobytes())
     return path
+
+
+def chromium_path() -> str:
+    """Return the browser to use: CHROMIUM, or the system's."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise RuntimeError("no Chromium: install one, or set CHROMIUM to its path")
+    return found
+
+
+@contextmanager
+def chromium(playwright: Playwright, media: Media | None, *, ask: bool = False) -> Iterator[Browser]:
+    """Start a browser.
+
+    Args:
+        playwright: The driver.
+        media: What camera and microphone give; None for a machine without either.
+        ask: Whether permission is left to the context, instead of always given.
+    """
+    flags = list(FLAGS)
+    if media is not None:
+        flags += [
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={media.video}",
+            f"--use-file-for-fake-audio-capture={media.sound}",
+        ]
+    if not ask:
+        flags.append("--use-fake-ui-for-media-stream")
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -1,0 +1,21 @@
+"""Everything in this folder starts the real server, most of it a real browser too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import Server
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running

@@ -1,0 +1,415 @@
+"""The page in a real browser against the real server."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route, expect, sync_playwright
+from serving import Server
+
+from models.labels import LABELS
+from scripts.fake_devices import Media, chromium, nobody, person, portrait, portrait_face
+from scripts.screenshot import take_screenshot
+
+CAPITALISED = [label.capitalize() for label in LABELS]
+ANY_LABEL = re.compile("^(" + "|".join(CAPITALISED) + ")$")
+PERCENT = re.compile(r"^\d{1,3}\s%$")
+MILLISECONDS = re.compile(r"^\d+\sms$")
+NOTHING = "\N{EN DASH}"
+FIRST_RESULT_MS = 15_000
+CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "ravdess_av" / "clips"
+
+Open = Callable[..., Page]
+Browsers = Callable[..., Browser]
+
+
+def best_person(folder: Path) -> Media:
+    """Someone who really speaks, where RAVDESS is at hand; otherwise the portrait with its made voice."""
+    clips = sorted(CLIPS.glob("*.mp4"))
+    return person(folder, clips[-1]) if clips else portrait(folder)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="module")
+def browsers(playwright: Playwright, folder: Path) -> Iterator[Browsers]:
+    """One browser process for each kind of camera and microphone, started when first needed."""
+    started: dict[tuple[str, bool], Browser] = {}
+    with ExitStack() as stack:
+
+        def browser(kind: str, *, ask: bool = False) -> Browser:
+            if (kind, ask) not in started:
+                makers = {"person": best_person, "portrait": portrait, "nobody": nobody}
+                shown = makers[kind](folder) if kind in makers else None
+                started[kind, ask] = stack.enter_context(chromium(playwright, shown, ask=ask))
+            return started[kind, ask]
+
+        yield browser
+
+
+@pytest.fixture
+def open_page(browsers: Browsers, server: Server) -> Iterator[Open]:
+    """Open the page; after the test, nothing may have gone to another host or to the error console."""
+    with ExitStack() as stack:
+        complaints: list[str] = []
+        hosts: set[str] = set()
+
+        def watch_console(message: ConsoleMessage) -> None:
+            # A browser logs each refused connection by itself; the test that kills the server expects them.
+            if message.type in ("error", "warning") and "WebSocket connection" not in message.text:
+                complaints.append(message.text)
+
+        def watch_request(request: Request) -> None:
+            if not request.url.startswith("data:"):
+                hosts.add(request.url.split("/")[2])
+
+        def opened(kind: str = "person", *, ask: bool = False, at: Server = server, **options: Any) -> Page:
+            context = browsers(kind, ask=ask).new_context(viewport={"width": 1280, "height": 900}, **options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("console", watch_console)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", watch_request)
+            page.add_init_script(REMEMBER_TRACKS)
+            page.goto(at.url)
+            stack.callback(lambda: hosts.discard(at.url.split("/")[2]))
+            return page
+
+        yield opened
+    assert complaints == []
+    assert hosts == set()
+
+
+REMEMBER_TRACKS = """
+    globalThis.asked = [];
+    globalThis.tracks = [];
+    const devices = navigator.mediaDevices;
+    if (devices) {
+        const getUserMedia = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (constraints) => {
+            globalThis.asked.push(constraints);
+            const stream = await getUserMedia(constraints);
+            globalThis.tracks.push(...stream.getTracks());
+            return stream;
+        };
+    }
+"""
+
+
+def start(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+
+
+def expect_label(page: Page, path: str, timeout: float = FIRST_RESULT_MS) -> None:
+    expect(page.locator(f"#{path} .verdict .label")).to_have_text(ANY_LABEL, timeout=timeout)
+
+
+def ink(page: Page) -> int:
+    """Count the pixels of the timeline that have one of the emotions' colours."""
+    count: int = page.evaluate("""() => {
+        const canvas = document.getElementById("timeline");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const colours = new Set(Array.from(document.querySelectorAll("#legend li"), (item) =>
+            getComputedStyle(item, "::before").backgroundColor.match(/\\d+/g).join()));
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) count += colours.has(data.slice(i, i + 3).join());
+        return count;
+    }""")
+    return count
+
+
+def overlap(a: dict[str, float], b: dict[str, float]) -> float:
+    """Intersection over union of two boxes {x, y, width, height}."""
+    width = min(a["x"] + a["width"], b["x"] + b["width"]) - max(a["x"], b["x"])
+    height = min(a["y"] + a["height"], b["y"] + b["height"]) - max(a["y"], b["y"])
+    common = max(0.0, width) * max(0.0, height)
+    return common / (a["width"] * a["height"] + b["width"] * b["height"] - common)
+
+
+def test_notice_comes_before_any_device_is_asked_for(open_page: Open) -> None:
+    page = open_page()
+    expect(page.get_by_role("heading", name="Before you start")).to_be_visible()
+    for words in ("nowhere else", "forgotten", "not what a person feels", "prohibited in"):
+        expect(page.locator("#notice")).to_contain_text(words)
+    expect(page.locator("#live")).to_be_hidden()
+    expect(page.locator("#sign")).to_be_hidden()
+    page.wait_for_timeout(300)
+    assert page.evaluate("asked.length") == 0
+
+
+def test_person_is_seen_and_heard_and_stop_releases_the_devices(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
+    for path in ("voice", "face", "fused"):
+        expect_label(page, path)
+        expect(page.locator(f"#{path} .verdict .confidence")).to_have_text(PERCENT)
+        values = page.locator(f"#{path} .bars .value").all_inner_texts()
+        assert len(values) == 7
+        assert 95 <= sum(int(re.sub(r"\D", "", value)) for value in values) <= 105
+        widest = page.locator(f"#{path} .bars li").evaluate_all(
+            "rows => Math.max(...rows.map((row) => row.querySelector('.fill').getBoundingClientRect().width))"
+        )
+        assert widest > 10
+    top = page.locator("#top5 .name").all_inner_texts()
+    assert len(set(top)) == 5
+    assert set(top) <= set(CAPITALISED)
+    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|Silence, last heard"))
+    expect(page.locator("#face .state")).to_have_text("Face found")
+    expect(page.locator("#delay-frame")).to_have_text(MILLISECONDS)
+    expect(page.locator("#delay-audio")).to_have_text(MILLISECONDS, timeout=FIRST_RESULT_MS)
+    expect(page.locator("#server-time")).to_have_text(MILLISECONDS)
+    expect(page.locator("#announcer")).to_have_text(ANY_LABEL)
+    page.wait_for_function("document.getElementById('level').ariaValueNow > 5")
+    page.wait_for_timeout(3000)
+    assert ink(page) > 100
+    expect(page.locator("#dropped-frames")).to_have_text(re.compile("^[0-2]$"))
+
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#sign")).to_be_hidden()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.locator("#connection")).to_have_text("Not connected")
+    assert page.evaluate("tracks.map((track) => track.readyState)") == ["ended", "ended"]
+    assert page.locator("#preview").evaluate("(video) => video.srcObject") is None
+
+    start(page)  # and again
+    expect_label(page, "fused")
+
+
+def test_face_box_lies_on_the_face_of_the_mirrored_preview(open_page: Open) -> None:
+    page = open_page("portrait")
+    start(page)
+    for path in ("voice", "face", "fused"):  # the path needs no data from outside
+        expect_label(page, path)
+    page.wait_for_timeout(300)  # the box glides to its place
+    truth = portrait_face()
+    stage = page.locator("#stage").bounding_box()
+    assert stage
+    expected = {
+        "x": stage["x"] + (1 - truth.x - truth.width) * stage["width"],
+        "y": stage["y"] + truth.y * stage["height"],
+        "width": truth.width * stage["width"],
+        "height": truth.height * stage["height"],
+    }
+    box = page.locator("#face-box").bounding_box()
+    assert box
+    assert overlap(dict(box), expected) > 0.5, (box, expected)
+
+
+def test_silence_and_an_empty_room_are_said_in_words(open_page: Open) -> None:
+    page = open_page("nobody")
+    start(page)
+    expect(page.locator("#voice .state")).to_have_text("Silence", timeout=FIRST_RESULT_MS)
+    expect(page.locator("#face .state")).to_have_text("No face in the picture")
+    expect(page.locator("#fused .state")).to_have_text("Nothing to go by yet")
+    for path in ("voice", "face", "fused"):
+        expect(page.locator(f"#{path} .verdict .label")).to_have_text(NOTHING)
+    expect(page.locator("#face-box")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "silent_path", "words", "sign"),
+    [
+        ("camera", "face", "No picture arrives", "Analysing microphone"),
+        ("microphone", "voice", "No sound arrives", "Analysing camera"),
+    ],
+)
+def test_one_device_is_enough(open_page: Open, left_out: str, silent_path: str, words: str, sign: str) -> None:
+    page = open_page()
+    page.get_by_label(left_out.capitalize(), exact=True).select_option("None")
+    start(page)
+    expect(page.locator("#sign")).to_have_text(sign)
+    expect_label(page, "fused")
+    expect(page.locator(f"#{silent_path} .state")).to_have_text(words)
+    assert page.evaluate("tracks.length") == 1
+
+
+def test_device_can_be_changed_while_running(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect_label(page, "face")
+    page.get_by_label("Camera", exact=True).select_option("None")
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+    expect(page.locator("#face .state")).to_have_text(re.compile("No picture arrives|out of date"), timeout=8000)
+    page.get_by_label("Camera", exact=True).select_option(index=1)  # by its own name, which permission has shown
+    expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
+    expect_label(page, "face")
+    live = page.evaluate("tracks.filter((track) => track.readyState === 'live').length")
+    assert live == 2, "every device that is no longer used is released"
+
+
+def test_refused_permission_is_explained(open_page: Open) -> None:
+    page = open_page(ask=True)
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("The camera is not allowed")
+    expect(page.get_by_role("alert")).to_contain_text("The microphone is not allowed")
+    expect(page.locator("#sign")).to_be_hidden()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+
+
+def test_blocked_camera_does_not_cost_the_microphone(open_page: Open) -> None:
+    page = open_page(ask=True, permissions=["microphone"])
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("The camera is not allowed")
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+    expect_label(page, "voice")
+
+
+def test_busy_camera_is_explained_and_the_voice_goes_on(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("""() => {
+        const getUserMedia = navigator.mediaDevices.getUserMedia;
+        navigator.mediaDevices.getUserMedia = (constraints) => constraints.video
+            ? Promise.reject(new DOMException("Could not start video source", "NotReadableError"))
+            : getUserMedia(constraints);
+    }""")
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("The camera is in use by another program")
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+
+
+def test_missing_devices_are_explained(open_page: Open) -> None:
+    page = open_page("no devices")
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("The camera was not found")
+    expect(page.get_by_role("alert")).to_contain_text("The microphone was not found")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+
+
+def test_unplugged_camera_is_said_and_the_voice_goes_on(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect_label(page, "face")
+    page.evaluate("""() => {
+        const camera = tracks.find((track) => track.kind === "video");
+        camera.stop();
+        camera.dispatchEvent(new Event("ended")); // what the browser does when the plug is pulled
+    }""")
+    expect(page.get_by_role("alert")).to_contain_text("The camera was unplugged")
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|Silence"))
+
+
+def test_page_outside_a_secure_context_says_why(open_page: Open) -> None:
+    page = open_page()
+    page.add_init_script("Object.defineProperty(globalThis, 'isSecureContext', { value: false })")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("http://localhost")
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+
+
+def test_page_reconnects_by_itself(open_page: Open) -> None:
+    with Server() as own:
+        page = open_page(at=own)
+        start(page)
+        expect_label(page, "fused")
+        page.locator("#fusion_weight").fill("0.25")
+        expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"25\s% voice, 75\s% face"))
+        own.kill()
+        expect(page.get_by_role("alert")).to_contain_text("Reconnecting")
+        expect(page.locator("#connection")).to_have_text(re.compile("Reconnecting|Connecting"))
+        expect(page.locator("#fused .verdict .label")).to_have_text(NOTHING)
+        expect(page.locator("#sign")).to_be_visible()
+        own.start()
+        expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
+        expect(page.get_by_role("alert")).to_be_empty()
+        expect_label(page, "fused")
+        expect(page.locator("#fusion_weight")).to_have_value("0.25")
+
+
+def test_fusion_weight_reaches_the_server(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect_label(page, "voice")
+    expect_label(page, "face")
+    read = "Array.from(document.querySelectorAll('#{} .bars .value'), (value) => value.textContent).join()"
+    fused, voice, face = (read.format(path) for path in ("fused", "voice", "face"))
+    page.locator("#fusion_weight").fill("0")
+    page.wait_for_function(f"{fused} === {face} && {fused} !== {voice}", timeout=8000)
+    page.locator("#fusion_weight").fill("1")
+    page.wait_for_function(f"{fused} === {voice} && {fused} !== {face}", timeout=8000)
+
+
+def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> None:
+    policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
+
+    def add_policy(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
+
+    page = open_page()
+    page.route(page.url, add_policy)
+    page.reload()
+    start(page)
+    for path in ("voice", "face", "fused"):
+        expect_label(page, path)
+
+
+def test_keyboard_alone_is_enough(open_page: Open) -> None:
+    page = open_page()
+    for _ in range(3):  # camera, microphone, Start
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Start")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    expect_label(page, "fused")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    expect(page.get_by_label("Fusion weight")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"65\s% voice, 35\s% face"))
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Start")).to_be_focused()
+    expect(page.locator("#sign")).to_be_hidden()
+
+
+def test_phone_width_has_no_sideways_scroll(open_page: Open) -> None:
+    page = open_page()
+    page.set_viewport_size({"width": 360, "height": 740})
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) <= 360
+    start(page)
+    expect_label(page, "fused")
+    assert page.evaluate(width) <= 360
+
+
+def test_results_move_nothing_on_the_page(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect(page.locator("#sign")).to_be_visible()
+    places = """() => Array.from(document.querySelectorAll(".card, .bars li, #top5 li, .numbers dd"), (part) => {
+        const { x, y, width, height } = part.getBoundingClientRect();
+        return [x, y, width, height].map(Math.round).join();
+    })"""
+    before = page.evaluate(places)
+    expect_label(page, "fused")
+    expect_label(page, "voice")
+    time.sleep(1)
+    assert page.evaluate(places) == before
+
+
+def test_screenshot_of_the_readme_can_be_taken(playwright: Playwright, server: Server, tmp_path: Path) -> None:
+    picture = tmp_path / "page.png"
+    take_screenshot(playwright, server.url, picture, seconds=2)
+    pixels = cv2.imread(str(picture))
+    assert pixels.shape[1] == 1280 * 2
+    assert pixels.std() > 10

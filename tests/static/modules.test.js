@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { retryDelay } from "../../static/js/emotion-stream.js";
+import { placeBox } from "../../static/js/geometry.js";
+import { History } from "../../static/js/history.js";
+import { FramePacer } from "../../static/js/pacing.js";
+import { decode, encodeAudio, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
+import { LABELS, connectionWords, stateWords } from "../../static/js/words.js";
+
+test("sound and pictures have a kind, a little-endian id and their bytes", () => {
+  const samples = Int16Array.from([1, -2, 32767]);
+  assert.deepEqual([...encodeAudio(0x01020304, samples)], [1, 4, 3, 2, 1, 1, 0, 0xfe, 0xff, 0xff, 0x7f]);
+  assert.deepEqual([...encodeFrame(2 ** 32 - 1, Uint8Array.from([0xff, 0xd8]).buffer)], [2, 255, 255, 255, 255, 0xff, 0xd8]);
+});
+
+test("a part of a longer buffer is sent alone", () => {
+  const whole = Int16Array.from([1, 2, 3, 4]);
+  assert.deepEqual([...encodeAudio(0, whole.subarray(1, 3))], [1, 0, 0, 0, 0, 2, 0, 3, 0]);
+});
+
+test("settings travel with their type", () => {
+  assert.deepEqual(JSON.parse(encodeConfigure({ fusion_weight: 0.5 })), { type: "configure", fusion_weight: 0.5 });
+});
+
+test("what is not a message is null, never an exception", () => {
+  for (const text of ["", "{", "null", "[]", "7", '{"type": 3}', "{}"]) assert.equal(decode(text), null);
+  assert.equal(decode('{"type": "result"}').type, "result");
+});
+
+test("the pause before a retry grows to a limit and is never the same for all", () => {
+  const longest = Array.from({ length: 12 }, (_, attempt) => retryDelay(attempt, () => 1));
+  assert.deepEqual(longest.slice(0, 6), [500, 1000, 2000, 4000, 8000, 15_000]);
+  assert.equal(Math.max(...longest), 15_000);
+  assert.equal(retryDelay(3, () => 0), 2000);
+});
+
+test("a box is mirrored in a stage of the picture's own shape", () => {
+  const placed = placeBox([0.125, 0.25, 0.25, 0.5], { width: 640, height: 480 }, { width: 320, height: 240 });
+  assert.deepEqual(placed, { left: 200, top: 60, width: 80, height: 120 });
+});
+
+test("a box in the middle stays in the middle whatever is cut off", () => {
+  for (const stage of [{ width: 300, height: 300 }, { width: 500, height: 200 }, { width: 200, height: 500 }]) {
+    const { left, top, width, height } = placeBox([0.4, 0.3, 0.2, 0.4], { width: 1280, height: 720 }, stage);
+    assert.ok(Math.abs(left + width / 2 - stage.width / 2) < 1e-9);
+    assert.ok(Math.abs(top + height / 2 - stage.height / 2) < 1e-9);
+    assert.ok(Math.abs(width / height - (0.2 * 1280) / (0.4 * 720)) < 1e-9, "its shape is kept");
+  }
+});
+
+/** A server that takes the newest frame at each tick and answers some milliseconds later. */
+function simulate(seconds, answerMs) {
+  const pacer = new FramePacer(500);
+  const counts = { sent: 0, dropped: 0, used: 0, oldest: 0 };
+  let waiting = null;
+  let answers = [];
+  for (let now = 0; now < seconds * 1000; now += 10) {
+    if (now % 500 === 0) {
+      if (waiting) {
+        counts.used += 1;
+        if (counts.used > 1) counts.oldest = Math.max(counts.oldest, now - waiting.at); // the first hits no beat
+        answers.push({ at: now + answerMs, id: waiting.id });
+        waiting = null;
+      }
+    }
+    answers.filter(({ at }) => at <= now).forEach(({ id }) => pacer.result(id, answerMs, now));
+    answers = answers.filter(({ at }) => at > now);
+    if (!pacer.due(now, 0)) continue;
+    counts.sent += 1;
+    counts.dropped += waiting ? 1 : 0;
+    waiting = { id: counts.sent, at: now };
+    pacer.sent(counts.sent, now);
+  }
+  return counts;
+}
+
+for (const answerMs of [10, 50, 150, 220, 400]) {
+  test(`in step with a server that answers in ${answerMs} ms: a frame a result, none dropped, none old`, () => {
+    const { used, dropped, oldest } = simulate(60, answerMs);
+    assert.ok(used >= 118, `${used} used`);
+    assert.equal(dropped, 0);
+    assert.ok(oldest <= 250, `${oldest} ms old`);
+  });
+}
+
+test("a server that is far too slow gets fewer frames, not a queue", () => {
+  const { sent } = simulate(60, 3000);
+  assert.ok(sent <= 61, `${sent} sent`);
+});
+
+test("no frame is due while the socket is behind, and a lost one stops nothing", () => {
+  const pacer = new FramePacer(500);
+  assert.equal(pacer.due(0, 100_000), false);
+  assert.equal(pacer.due(0, 0), true);
+  pacer.sent(1, 0);
+  pacer.result(null, 10, 400);
+  assert.equal(pacer.due(999, 0), false);
+  assert.equal(pacer.due(1000, 0), true);
+});
+
+test("the history holds a minute and knows what was seen most", () => {
+  const history = new History();
+  const result = (label) => ({ voice: { label: null }, face: { label }, fused: { label, probs: {} } });
+  assert.equal(history.mostly(0), null);
+  for (let second = 0; second < 90; second += 1) history.add(second * 1000, result(second < 60 ? "sad" : "happy"));
+  history.add(90_000, result(null));
+  const recent = history.recent(90_000);
+  assert.equal(recent[0].at, 30_000);
+  assert.deepEqual(history.mostly(100_000), { label: "happy", share: 30 / 50 });
+});
+
+test("every state has words, and one that is not known yet is shown as it is", () => {
+  const states = { voice: ["ok", "silence", "warming", "absent"], face: ["ok", "no_face", "stale", "absent"], fused: ["ok", "voice_only", "face_only", "none"] };
+  const said = Object.entries(states).flatMap(([path, names]) => names.map((name) => stateWords(path, name, null)));
+  assert.equal(new Set(said).size, said.length);
+  assert.equal(stateWords("face", "too_dark", null), "Too dark");
+  assert.notEqual(stateWords("voice", "silence", "happy"), stateWords("voice", "silence", null));
+});
+
+test("losing the connection is said with the time to the next attempt", () => {
+  assert.match(connectionWords({ state: "waiting", retryInMs: 4200, reason: "lost" }).problem, /lost.*4 s/);
+  assert.match(connectionWords({ state: "waiting", retryInMs: 100, reason: "full" }).problem, /full.*1 s/);
+  assert.equal(connectionWords({ state: "open" }).problem, null);
+});
+
+test("the labels are those of the wire, in its order", () => {
+  assert.deepEqual(LABELS, ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
+});
