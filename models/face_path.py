@@ -35,7 +35,8 @@ class DetectedFacePath:
     def __init__(self, detector: FaceDetector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS) -> None:
         self.name = model.name
         self._detector = detector
-        self._model = model
+        self.model: FaceModel = model
+        self._geometry = model.geometry
         self._max_pixels = max_pixels
 
     def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
@@ -55,9 +56,9 @@ class DetectedFacePath:
                 continue
             with_face.append(len(outcomes))
             outcomes.append(FaceReading(face.box))
-            crops.append(crop(image, face.box, self._model.geometry, self._model.size, self._model.channels))
+            crops.append(crop(image, face.box, self._geometry, self.model.size, self.model.channels))
         if crops:
-            probs = self._model.predict(np.stack(crops))
+            probs = self.model.predict(np.stack(crops))
             for index, row in zip(with_face, probs, strict=True):
                 reading = outcomes[index]
                 assert isinstance(reading, FaceReading)  # noqa: S101 - what `with_face` points to, by construction
