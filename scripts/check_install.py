@@ -1,0 +1,89 @@
+"""Prove a requirements file: fresh virtual environment, server up, a viewer gets a result that says something.
+
+python -m scripts.check_install requirements-serve.txt
+"""
+
+import argparse
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Return once `/readyz` answers; exit with a message where it never does."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            sys.exit(f"the server ended with {server.returncode}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    sys.exit(f"the server was not ready in {START_SECONDS} s")
+
+
+def visit(port: int) -> None:
+    """Stream two seconds of a tone and print the first result that says something; runs in the new environment."""
+    import numpy as np
+    from websockets.sync.client import connect
+
+    times = np.arange(32_000) / 16_000
+    tone = sum(np.sin(2 * np.pi * 140 * k * times) / k for k in range(1, 12)) * 0.1
+    pcm = (tone * 32767).astype("<i2")
+    with connect(f"ws://127.0.0.1:{port}/ws") as viewer:
+        ready = json.loads(viewer.recv(timeout=10))
+        for number, chunk in enumerate(np.split(pcm, 20), 1):
+            viewer.send(struct.pack("<BI", 1, number) + chunk.tobytes())
+        for _ in range(10):
+            result = json.loads(viewer.recv(timeout=10))
+            if result["type"] == "result" and result["fused"]["label"]:
+                print(f"models {ready['models']}, fused: {result['fused']['label']}")
+                return
+    sys.exit("no result said anything")
+
+
+def main() -> None:
+    """Parse the command line, install, serve, visit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("requirements", type=Path, nargs="?", default=ROOT / "requirements-serve.txt")
+    parser.add_argument("--visit", type=int, metavar="PORT", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.visit:
+        visit(options.visit)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = str(Path(folder, "bin", "python"))
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", str(options.requirements)], check=True)
+        port = free_port()
+        command = [python, "-m", "uvicorn", "app:app", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "FACE_MODEL": "fer_resnet"})
+        try:
+            wait_until_ready(port, server)
+            subprocess.run([python, "-m", "scripts.check_install", "--visit", str(port)], cwd=ROOT, check=True)
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+if __name__ == "__main__":
+    main()
