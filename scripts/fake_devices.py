@@ -37,6 +37,7 @@ SIZE = (640, 480)
 RATE = 48_000  # what most devices give, so that the page has to resample
 FRAMES_PER_SECOND = 30
 SECONDS = 3
+HEAD = Box(20, 12, 320, 240)  # in pixels of the portrait
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,9 @@ def nobody(folder: Path) -> Media:
 
 
 def portrait_face() -> Box:
-    """Where the face is in `portrait`, by eye (in fractions of the frame)."""
-    scale = SIZE[1] / 512  # the picture is 512 pixels square and stands in the middle
-    left = (SIZE[0] - 512 * scale) / 2
-    return Box((left + 175 * scale) / SIZE[0], 70 / 512, 100 * scale / SIZE[0], 120 / 512)
+    """Where the face is in `portrait`, as fractions of the frame: found by eye, give or take the sway."""
+    left, top = (175 - HEAD.x) / HEAD.width, (70 - HEAD.y) / HEAD.height
+    return Box(left, top, 100 / HEAD.width, 120 / HEAD.height)
 
 
 def _voice() -> Int16:
@@ -99,19 +99,21 @@ def _read_clip(path: Path) -> tuple[list[UInt8], Int16]:
 
 
 def _portrait() -> list[UInt8]:
-    return [_fit(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR))] * FRAMES_PER_SECOND
+    """The head, swaying a little, and not in the middle, so that a mirrored box is told from another."""
+    whole = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    pictures = []
+    for t in np.linspace(0, 2 * np.pi, SECONDS * FRAMES_PER_SECOND, endpoint=False):
+        centre = (HEAD.x + HEAD.width / 2 + 4 * np.sin(t), HEAD.y + HEAD.height / 2 + 2 * np.sin(2 * t))
+        pictures.append(_fit(cv2.getRectSubPix(whole, (int(HEAD.width), int(HEAD.height)), centre)))
+    return pictures
 
 
 def _fit(picture: UInt8) -> UInt8:
-    """Fit the whole height into a 4:3 frame: cut the sides of a wide picture, pad those of a square one."""
+    """Scale to the camera's height and cut off what is wider."""
     width, height = SIZE
     scaled = cv2.resize(picture, (round(picture.shape[1] * height / picture.shape[0]), height))
-    surplus = scaled.shape[1] - width
-    if surplus >= 0:
-        left = surplus // 2
-        return np.ascontiguousarray(scaled[:, left : left + width])
-    left = -surplus // 2
-    return cv2.copyMakeBorder(scaled, 0, 0, left, -surplus - left, cv2.BORDER_REPLICATE)
+    left = (scaled.shape[1] - width) // 2
+    return np.ascontiguousarray(scaled[:, left : left + width])
 
 
 def _write_mjpeg(path: Path, pictures: list[UInt8]) -> Path:

@@ -351,7 +351,8 @@ def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> N
         answer = route.fetch()
         route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
 
-    page = open_page()
+    # An answer that a test changed counts as one from no network; hence the permission to reach this machine.
+    page = open_page(permissions=["local-network-access"])
     page.route(page.url, add_policy)
     page.reload()
     start(page)
