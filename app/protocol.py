@@ -106,9 +106,7 @@ Id = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 class _ClientMessage(BaseModel):
     # Unknown fields are ignored, so that a newer client can talk to an older server.
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class Audio(_ClientMessage):

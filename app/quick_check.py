@@ -22,6 +22,7 @@ from models.metrics import Report, report
 log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 Labels = NDArray[np.int64]
+PARTS = ("voice", "face", "fused")
 BATCH = 64
 
 
@@ -30,12 +31,13 @@ class Accuracy:
     """What was measured, and what was not and why."""
 
     reports: dict[str, Report] = field(default_factory=dict)
-    """By `voice`, `face` and `fused`; a path without data is missing."""
+    """By name in `PARTS`; one without data is missing."""
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return {**{name: figures.as_dict() for name, figures in self.reports.items()}, "notes": self.notes}
+        """Return plain values, ready for JSON: a report for each of `PARTS`, null where there was no data."""
+        parts = {name: self.reports[name].as_dict() if name in self.reports else None for name in PARTS}
+        return {**parts, "notes": self.notes}
 
     def table(self) -> str:
         """Return a table for people."""

@@ -230,8 +230,10 @@ def test_the_level_is_that_of_the_sound_since_the_last_result():
     session = new_session()
     session.receive_audio(LOUD, 1, 1.0)
     assert session.result(1.0).level == pytest.approx(8000 / 32768 / 2**0.5, rel=0.01)
-    session.receive_audio(QUIET, 2, 1.4)
+    session.receive_audio(QUIET[:4000], 2, 1.4)
     assert session.result(1.5).level < 0.001
+    session.receive_audio(LOUD[:4000], 3, 1.6)
+    assert session.result(1.7).level > 0.1
     assert session.result(2.0).level == 0.0
 
 
