@@ -6,11 +6,12 @@ python -m scripts.quick_check --ravdess DIR --fer2013 DIR --per-class N [--json]
 import argparse
 import json
 import logging
+import sys
 from pathlib import Path
 
-from app.loading import load_models
+from app.loading import LoadingError, load_models
 from app.quick_check import quick_check
-from app.settings import Settings, load_settings
+from app.settings import load
 
 
 def main() -> None:
@@ -18,7 +19,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ravdess", type=Path, help="folder with Actor_01 ... (default: RAVDESS_ROOT)")
     parser.add_argument("--fer2013", type=Path, help="folder with test/, or fer2013.csv (default: FER2013_ROOT)")
-    parser.add_argument("--per-class", type=int, help="at most this many files of each label; 0 takes all")
+    parser.add_argument(
+        "--per-class",
+        type=int,
+        choices=range(100_001),
+        metavar="N",
+        help="at most this many files of each label; 0 takes all",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -27,8 +34,11 @@ def main() -> None:
         "fer2013_root": options.fer2013,
         "quick_check_per_class": options.per_class,
     }
-    settings: Settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    models = load_models(settings)
+    settings = load().model_copy(update={name: value for name, value in given.items() if value is not None})
+    try:
+        models = load_models(settings)
+    except LoadingError as error:
+        sys.exit(str(error))
     accuracy = quick_check(settings, models.voice, models.face.model)
     print(json.dumps(accuracy.as_dict()) if options.json else accuracy.table())
 

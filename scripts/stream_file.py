@@ -94,6 +94,18 @@ def line(result: dict[str, Any]) -> str:
     return f"{result['t']:6.1f} s  " + "".join(f"{part:<24}" for part in parts)
 
 
+async def _send(socket: websockets.ClientConnection, source: Iterator[tuple[float, int, bytes]]) -> None:
+    """Send each message when its time has come."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    number = 0
+    while (item := await asyncio.to_thread(next, source, None)) is not None:
+        at, kind, payload = item
+        number += 1
+        await asyncio.sleep(max(0.0, started + at - clock()))
+        await socket.send(struct.pack("<BI", kind, number) + payload)
+
+
 async def stream(path: Path, url: str, as_json: bool) -> int:
     """Stream one file; return how many results came."""
     results = 0
@@ -114,18 +126,12 @@ async def stream(path: Path, url: str, as_json: bool) -> int:
                     print(f"{message['code']}: {message['message']}", file=sys.stderr)
 
         receiver = asyncio.create_task(receive())
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        source = media(path, interval)
-        number = 0
-        while (item := await asyncio.to_thread(next, source, None)) is not None:
-            at, kind, payload = item
-            number += 1
-            await asyncio.sleep(max(0.0, started + at - clock()))
-            await socket.send(struct.pack("<BI", kind, number) + payload)
-        await asyncio.sleep(1.5 * interval)  # the last sound still gets its result
-        await socket.close()
-        await receiver
+        try:
+            await _send(socket, media(path, interval))
+            await asyncio.sleep(1.5 * interval)  # the last sound still gets its result
+        finally:
+            await socket.close()
+            await receiver
     return results
 
 
