@@ -16,7 +16,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from playwright.sync_api import Browser, Playwright
 from scipy.signal import lfilter
 from skimage.data import astronaut
@@ -37,6 +36,8 @@ SIZE = (640, 480)
 RATE = 48_000  # what most devices give, so that the page has to resample
 FRAMES_PER_SECOND = 30
 SECONDS = 3
+SYLLABLES_PER_SECOND = 4
+VOWELS = [(730, 1090, 2440), (270, 2290, 3010), (570, 840, 2410), (530, 1840, 2480)]  # formants, Hz
 HEAD = Box(20, 12, 320, 240)  # in pixels of the portrait
 
 
@@ -78,14 +79,20 @@ def portrait_face() -> Box:
 
 
 def _voice() -> Int16:
-    """A vowel-like sound: a gliding pulse train through three formants, in syllables."""
+    """A lively voice: a gliding, slightly breathy pulse train through the formants of four vowels."""
     t = np.arange(SECONDS * RATE) / RATE
-    pitch = 150 + 30 * np.sin(2 * np.pi * 0.7 * t)
-    sound: NDArray[np.float64] = (np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0) > 0).astype(float)
-    for formant, bandwidth in ((700, 90), (1200, 110), (2600, 160)):
-        radius = np.exp(-np.pi * bandwidth / RATE)
-        sound = lfilter([1.0], [1, -2 * radius * np.cos(2 * np.pi * formant / RATE), radius**2], sound)
-    sound *= 0.55 + 0.45 * np.sin(2 * np.pi * 3 * t)
+    pitch = 260 + 80 * np.sin(2 * np.pi * 0.9 * t)
+    pulses = np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0) > 0
+    source = pulses + 0.003 * np.random.default_rng(0).standard_normal(t.size)
+    which = np.floor(t * SYLLABLES_PER_SECOND) % len(VOWELS)
+    sound = np.zeros(t.size)
+    for i, formants in enumerate(VOWELS):
+        vowel = source
+        for formant, bandwidth in zip(formants, (90, 110, 160), strict=True):
+            radius = np.exp(-np.pi * bandwidth / RATE)
+            vowel = lfilter([1.0], [1, -2 * radius * np.cos(2 * np.pi * formant / RATE), radius**2], vowel)
+        sound += vowel / np.abs(vowel).max() * (which == i)
+    sound *= np.clip(1.3 * np.sin(np.pi * SYLLABLES_PER_SECOND * t) ** 2 - 0.15, 0, 1)
     return (sound / np.abs(sound).max() * 0.5 * 32767).astype(np.int16)
 
 

@@ -96,7 +96,7 @@ export class View {
 
   showReady({ models, fallback }) {
     element("models").textContent = `Models: ${models.voice} (voice), ${models.face} (face).`;
-    if (fallback) element("models").append(` ${fallback}`);
+    if (fallback) element("models").append(` ${fallback.replace(/\.?$/, ".")}`);
   }
 
   /** @param detail of a `state` event of the stream */
