@@ -17,16 +17,21 @@ from app.settings import ROOT, Settings
 from app.streaming import Streaming
 
 STATIC = ROOT / "static"
+PAGE_HEADERS = {
+    # The files have no hashed names: a browser asks each time, and is told "not modified".
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
 
 log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 
 class _StaticFiles(StaticFiles):
-    """Files without hashed names: a browser asks each time, and is told "not modified"."""
+    """The page's files, with the page's headers."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.update(PAGE_HEADERS)
         return response
 
 

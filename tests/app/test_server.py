@@ -131,6 +131,7 @@ async def test_the_endpoints():
         page = await client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["cache-control"] == "no-cache"
+        assert page.headers["x-content-type-options"] == "nosniff"
         again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
         script = await client.get("/static/js/main.js")
         assert script.headers["content-type"].startswith("text/javascript")
