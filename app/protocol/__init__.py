@@ -1,0 +1,98 @@
+"""Protocol version 1: wire messages <-> typed events, and the JSON Schema of every message.
+
+Pure: bytes and text in, events out. `docs/protocol.md` describes the same for people.
+"""
+
+from typing import Any
+
+from app.protocol import client, server
+from app.protocol.client import Audio, Calibrate, Configure, Event, Frame, decode
+from app.protocol.contract import (
+    CLOSE_FULL,
+    CLOSE_INTERNAL,
+    CLOSE_TOO_BIG,
+    SMOOTHING_BOUNDS,
+    VERSION,
+    WEIGHT_BOUNDS,
+    ErrorCode,
+    ProtocolError,
+)
+from app.protocol.server import (
+    Configured,
+    Dropped,
+    Error,
+    FacePart,
+    FaceState,
+    FusedPart,
+    FusedState,
+    Limits,
+    Millis,
+    Models,
+    Ranked,
+    Ready,
+    Result,
+    ServerMessage,
+    Used,
+    ViewerSettings,
+    VoicePart,
+    VoiceState,
+    decode_server,
+    encode,
+)
+
+__all__ = [
+    "CLOSE_FULL",
+    "CLOSE_INTERNAL",
+    "CLOSE_TOO_BIG",
+    "SMOOTHING_BOUNDS",
+    "VERSION",
+    "WEIGHT_BOUNDS",
+    "Audio",
+    "Calibrate",
+    "Configure",
+    "Configured",
+    "Dropped",
+    "Error",
+    "ErrorCode",
+    "Event",
+    "FacePart",
+    "FaceState",
+    "Frame",
+    "FusedPart",
+    "FusedState",
+    "Limits",
+    "Millis",
+    "Models",
+    "ProtocolError",
+    "Ranked",
+    "Ready",
+    "Result",
+    "ServerMessage",
+    "Used",
+    "ViewerSettings",
+    "VoicePart",
+    "VoiceState",
+    "decode",
+    "decode_server",
+    "encode",
+    "schema",
+]
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of every message, both ways, as served at `/protocol.json`."""
+    return {
+        "protocol": VERSION,
+        "client": client.schema(),
+        "server": server.schema(),
+        "binary": {
+            "header": "u8 kind, u32 little-endian id, then the payload",
+            "kinds": client.BINARY_KINDS,
+        },
+        "close": {
+            CLOSE_TOO_BIG: "a message was too big",
+            CLOSE_INTERNAL: "internal error",
+            1012: "the server restarts",
+            CLOSE_FULL: "the server is full",
+        },
+    }
