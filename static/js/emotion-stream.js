@@ -47,7 +47,6 @@ export class EmotionStream extends EventTarget {
   #sentAt = new Map(); // id -> performance.now() of its sending, oldest first
   #used = {}; // what the newest result had used
   #settings = {};
-  #skipped = 0;
 
   constructor(url) {
     super();
@@ -57,11 +56,6 @@ export class EmotionStream extends EventTarget {
   /** Bytes that wait to leave; a sender of pictures looks here first. */
   get bufferedAmount() {
     return this.#socket?.bufferedAmount ?? 0;
-  }
-
-  /** Chunks of sound that were not sent because the network was behind. */
-  get skipped() {
-    return this.#skipped;
   }
 
   get isReady() {
@@ -76,6 +70,7 @@ export class EmotionStream extends EventTarget {
   }
 
   close() {
+    if (!this.#socket && !this.#timer) return; // already closed, perhaps for a reason that was told
     globalThis.removeEventListener?.("online", this.#retryNow);
     this.#disconnect(1000);
     this.#say("state", { state: "closed" });
@@ -83,11 +78,7 @@ export class EmotionStream extends EventTarget {
 
   /** Send Int16Array of 16 kHz mono samples; return its id, or null where it was not sent. */
   sendAudio(samples) {
-    if (!this.#ready) return null;
-    if (this.bufferedAmount > MAX_BUFFERED_BYTES) {
-      this.#skipped += 1;
-      return null;
-    }
+    if (!this.#ready || this.bufferedAmount > MAX_BUFFERED_BYTES) return null;
     return this.#send(encodeAudio, samples);
   }
 

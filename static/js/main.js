@@ -62,7 +62,7 @@ function stop() {
   clearInterval(timer);
   capture.stop();
   stream.close();
-  for (const subject of ["picture", "server"]) view.showProblem(subject, null);
+  for (const subject of ["picture", "server", "network"]) view.showProblem(subject, null);
   view.showRunning(null);
 }
 
@@ -90,7 +90,8 @@ async function pump() {
 
 capture.addEventListener("audio", ({ detail }) => {
   view.showLevel(detail.level);
-  stream.sendAudio(detail.samples);
+  const unsent = stream.sendAudio(detail.samples) === null && stream.isReady;
+  view.showProblem("network", unsent ? "The network is slow: some of the sound is left out." : null);
   pump();
 });
 

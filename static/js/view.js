@@ -78,8 +78,7 @@ export class View {
     this.#topFive.show(result.top5);
     this.#timeline.add(performance.now(), result);
     element("server-time").textContent = milliseconds(result.ms.total);
-    element("dropped-frames").textContent = result.dropped.frames;
-    element("dropped-audio").textContent = result.dropped.audio;
+    for (const [kind, count] of Object.entries(result.dropped)) element(`dropped-${kind}`).textContent = count;
     this.#announce(result.fused.label);
   }
 

@@ -304,6 +304,19 @@ def test_unplugged_camera_is_said_and_the_voice_goes_on(open_page: Open) -> None
     expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|Silence"))
 
 
+def test_paused_camera_is_said_until_it_goes_on(open_page: Open) -> None:
+    page = open_page()  # as in a hidden tab of a browser that lets its pictures rest
+    start(page)
+    expect_label(page, "face")
+    page.locator("#preview").evaluate("(video) => video.pause()")
+    expect(page.locator("#face .state")).to_have_text("Picture is out of date")
+    expect(page.get_by_role("alert")).to_contain_text("The camera picture is paused")
+    expect_label(page, "fused")  # the voice goes on
+    page.locator("#preview").evaluate("(video) => video.play()")
+    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#face .state")).to_have_text("Face found")
+
+
 def test_page_outside_a_secure_context_says_why(open_page: Open) -> None:
     page = open_page()
     page.add_init_script("Object.defineProperty(globalThis, 'isSecureContext', { value: false })")
