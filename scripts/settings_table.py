@@ -82,12 +82,8 @@ def _values(field: FieldInfo) -> str:
 
 def main() -> int:
     """Write or check both files; return the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail where a file is not current"
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where one is not current")
     check = parser.parse_args().check
     readme = ROOT / "README.md"
     wanted = {ROOT / ".env.example": env_example(), readme: with_table(readme.read_text("utf-8"))}
