@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from app.inference import LocalInference
 from app.settings import Settings
 from models.inference import FacePath, VoiceModel
 
@@ -48,9 +47,3 @@ def load_models(settings: Settings) -> Models:
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault
     return Models(voice, face, fallback)
-
-
-def load_inference(settings: Settings) -> LocalInference:
-    """Load both models and give each a batcher; errors as in `load_models`."""
-    voice, face, fallback = load_models(settings)
-    return LocalInference(voice, face, fallback=fallback, max_batch=settings.max_batch)

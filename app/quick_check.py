@@ -1,6 +1,5 @@
 """Accuracy on the user's own copies of RAVDESS and FER-2013, through the code that serves viewers."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +17,6 @@ from models.datasets.speech import Clip, DataLayoutError, ravdess, read_clips
 from models.inference import SAMPLE_RATE, FaceModel, Float32, Int16, UInt8, VoiceModel
 from models.labels import LABELS
 from models.metrics import Report, report
-
-log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 Labels = NDArray[np.int64]
 PARTS = ("voice", "face", "fused")
@@ -40,13 +37,13 @@ class Accuracy:
         return {**parts, "notes": self.notes}
 
     def table(self) -> str:
-        """Return a table for people."""
+        """Return the figures as a table for people."""
         lines = [f"{'':6} {'N':>6}  {'Top-1 [95 %]':<22} {'Top-5':<7} UAR [95 %]"]
         for name, r in self.reports.items():
             top1 = f"{r.top1:6.1%} [{r.top1_interval[0]:.1%}, {r.top1_interval[1]:.1%}]"
             uar = f"{r.uar:6.1%} [{r.uar_interval[0]:.1%}, {r.uar_interval[1]:.1%}]"
             lines.append(f"{name:6} {r.n:>6}  {top1:<22} {r.top5:<7.1%} {uar}")
-        return "\n".join([*(lines if self.reports else []), *self.notes])
+        return "\n".join(lines)
 
 
 def quick_check(settings: Settings, voice: VoiceModel, face: FaceModel, seed: int = 0) -> Accuracy:

@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
+from swagger_ui_bundle import swagger_ui_path
 
 from app import protocol
-from app.inference import Inference
-from app.loading import LoadingError, load_inference
+from app.inference import Inference, LocalInference
+from app.loading import LoadingError, load_models
+from app.quick_check import quick_check
 from app.settings import ROOT, Settings
 from app.streaming import Streaming
 
@@ -47,6 +50,17 @@ class _App(FastAPI):
         await super().__call__(scope, receive, send_briefly if scope["type"] == "lifespan" else send)
 
 
+def _load(settings: Settings) -> LocalInference:
+    """Load the models, measure them where that is asked for, and only then hand them to the stream."""
+    models = load_models(settings)
+    if settings.quick_check:
+        accuracy = quick_check(settings, models.voice, models.face.model)
+        log.info("Quick accuracy check\n%s", accuracy.table())
+        for note in accuracy.notes:
+            log.warning(note)
+    return LocalInference(models.voice, models.face, fallback=models.fallback, max_batch=settings.max_batch)
+
+
 def create_app(settings: Settings, inference: Inference | None = None) -> FastAPI:
     """Build the application.
 
@@ -60,7 +74,7 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
         models = inference
         if models is None:
             try:
-                models = await asyncio.to_thread(load_inference, settings)
+                models = await asyncio.to_thread(_load, settings)
             except LoadingError as fault:
                 app.state.start_error = str(fault)
                 raise
@@ -77,6 +91,8 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
         description="Real-time emotion recognition. The stream is `/ws`, its messages are `/protocol.json`.",
         version=f"protocol {protocol.VERSION}",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page fetches its scripts from another host
+        redoc_url=None,
     )
     app.state.streaming = None
     app.state.start_error = None
@@ -86,6 +102,16 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return await static.get_response("index.html", request.scope)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/static/favicon.svg",
+        )
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -110,5 +136,6 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     async def stream(socket: WebSocket) -> None:
         await app.state.streaming.serve(socket)
 
+    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs")
     app.mount("/static", static, name="static")
     return app

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from app import protocol
 from app.fusion import late_fusion, top_k, top_label
-from app.gate import is_silence, rms
+from app.gate import is_silence
 from app.ring_buffer import RingBuffer
 from app.settings import Settings
 from app.smoothing import Smoother
 from models.inference import SAMPLE_RATE, FaceReading, Float32, Int16
 from models.labels import LABELS
+from models.windows import rms
 
 
 @dataclass(frozen=True, slots=True)

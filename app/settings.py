@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
+from models.windows import SILENCE_RMS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     """Seconds between two results."""
     voice_window: Annotated[float, Field(ge=0.5, le=4.0)] = 1.0
     """Seconds of sound in one voice window."""
-    silence_rms: Annotated[float, Field(ge=0.0, le=1.0)] = 0.003
+    silence_rms: Annotated[float, Field(ge=0.0, le=1.0)] = SILENCE_RMS
     """A window whose RMS (0 to 1) is below this is silence; 0 turns the gate off."""
     stale_after: Annotated[float, Field(ge=0.5, le=60.0)] = 2.0
     """Seconds after which a frame is stale, and a microphone that sends nothing is absent."""

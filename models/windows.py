@@ -9,12 +9,13 @@ SILENCE_RMS = 0.002
 RAVDESS lies below 0.0003; the loudest second of its quietest neutral clips at 0.0012 to 0.002."""
 
 
-def rms(window: Int16) -> float:
-    """Return the root mean square of Int16 samples, as a share of full scale; 0 for no samples."""
-    if not window.size:
+def rms(samples: Int16) -> float:
+    """Return the root mean square of Int16 samples [N], as a fraction of full scale; 0 for none."""
+    if not len(samples):
         return 0.0
-    samples = window.astype(np.float32)
-    return float(np.sqrt(np.dot(samples, samples) / samples.size)) / 32768.0
+    # Int16 squares overflow; float64 sums hold four seconds of full scale exactly.
+    wide = samples.astype(np.float64)
+    return min(1.0, float(np.sqrt(wide @ wide / len(wide))) / 32768.0)
 
 
 def stream_windows(clip: Int16, seconds: float = 1.0, hop: float = 0.5, silence_rms: float = SILENCE_RMS) -> Int16:

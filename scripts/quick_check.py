@@ -40,7 +40,11 @@ def main() -> None:
     except LoadingError as error:
         sys.exit(str(error))
     accuracy = quick_check(settings, models.voice, models.face.model)
-    print(json.dumps(accuracy.as_dict()) if options.json else accuracy.table())
+    if options.json:
+        print(json.dumps(accuracy.as_dict()))
+        return
+    print(accuracy.table())
+    print(*accuracy.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.gate import is_silence, rms
+from app.gate import is_silence
+from models.windows import rms
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=200))

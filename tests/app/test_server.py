@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import struct
 import subprocess
 import sys
@@ -127,7 +128,6 @@ async def test_the_endpoints():
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).json() == {"status": "ready", "viewers": 0}
         assert (await client.get("/protocol.json")).json()["protocol"] == 1
-        assert (await client.get("/docs")).status_code == 200
         page = await client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["cache-control"] == "no-cache"
@@ -143,6 +143,16 @@ async def test_the_endpoints():
         assert (await client.get("/static/../app/settings.py")).status_code == 404
 
 
+async def test_the_api_documentation_asks_no_other_host():
+    async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
+        page = (await client.get("/docs")).text
+        addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(addresses) >= 3
+        for path in addresses:
+            assert path.startswith("/")
+            assert (await client.get(path)).status_code == 200
+
+
 async def test_it_is_not_ready_before_the_models_are_loaded():
     app = create_app(Settings(_env_file=None), LocalInference(MeanVoice(), SumFace()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
@@ -151,6 +161,17 @@ async def test_it_is_not_ready_before_the_models_are_loaded():
         async with app.router.lifespan_context(app):
             assert (await client.get("/readyz")).status_code == 200
         assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_the_quick_check_reports_before_serving_and_missing_data_is_a_warning_each(caplog):
+    settings = Settings(_env_file=None, face_model="fer_resnet", quick_check=True, ravdess_root=None, fer2013_root=None)
+    app = create_app(settings)
+    with caplog.at_level(logging.INFO, "uvicorn.error"):
+        async with app.router.lifespan_context(app):
+            pass
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [line.split(":")[0] for line in warnings] == ["voice not checked", "face not checked"]
+    assert "Quick accuracy check" in caplog.text
 
 
 async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(tmp_path, caplog):

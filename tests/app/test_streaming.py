@@ -140,7 +140,7 @@ def test_ready_comes_first_and_says_what_is_served():
         "face_smoothing": 10,
         "result_interval": 0.5,
         "voice_window": 1.0,
-        "silence_rms": 0.003,
+        "silence_rms": 0.002,
     }
 
 
