@@ -6,8 +6,8 @@
  */
 
 const STOPBAND_DB = 80;
-/** The filter passes up to 0.9 of the lower Nyquist frequency and stops from that frequency on, */
-/** so that nothing folds back: for 16 kHz, flat to 7.2 kHz and -80 dB from 8 kHz. */
+/** Of the lower Nyquist frequency. The filter stops from that frequency on, so that nothing folds back:
+ * for 16 kHz, flat to 7.2 kHz and -80 dB from 8 kHz. */
 const PASSBAND = 0.9;
 
 /** Zeroth-order modified Bessel function of the first kind, by its power series. */
