@@ -73,7 +73,8 @@ class Session:
         self._ring.write(samples)
         while self._chunks and self._chunks[0] < self._ring.oldest:
             self._chunks.popleft()
-            self._dropped_audio += 1
+            # Sound from before the first window is no loss: that window came as soon as it was full.
+            self._dropped_audio += self._covered > 0
 
     def receive_frame(self, jpeg: bytes, number: int | None, now: float) -> None:
         """Take a frame; one that still waits is dropped and counted."""

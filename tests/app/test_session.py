@@ -175,13 +175,17 @@ def test_a_frame_that_waited_too_long_is_dropped():
 
 def test_sound_that_no_window_covered_is_dropped_and_counted_in_chunks():
     session = new_session()
-    for number in range(8):  # two seconds, and nobody asks
+    for number in range(6):  # a second and a half before the first window
         session.receive_audio(LOUD[:4000], number, number / 4)
-    assert session.result(2.0).dropped.audio == 4
-    session.take_window(2.0)
+    session.take_window(1.5)
+    assert session.result(1.5).dropped.audio == 0
+    for number in range(8):  # two seconds, and nobody asks
+        session.receive_audio(LOUD[:4000], number, 1.5 + number / 4)
+    assert session.result(3.5).dropped.audio == 4
+    session.take_window(3.5)
     for number in range(4):  # covered sound may leave
-        session.receive_audio(LOUD[:4000], number, 2 + number / 4)
-    assert session.result(3.0).dropped.audio == 4
+        session.receive_audio(LOUD[:4000], number, 3.5 + number / 4)
+    assert session.result(4.5).dropped.audio == 4
 
 
 def test_readings_are_averaged():
