@@ -44,7 +44,7 @@ def publish(
         *(f"- {heading}: {text}" for heading, text in notes.items()),
         f"- Temperature: {model.info.temperature:.3f}",
         f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
-        f"- Made by `{shlex.join(['python', '-m', _module(), *sys.argv[1:]])}` at commit {_commit()}",
+        f"- Made by `{_command()}` at commit {_commit()}",
         "",
         *card_table(figures),
         "",
@@ -71,8 +71,10 @@ def card_table(figures: Report) -> list[str]:
     return rows
 
 
-def _module() -> str:
-    return f"scripts.{Path(sys.argv[0]).stem}"
+def _command() -> str:
+    """Return the command that runs, its data folders by their names alone."""
+    arguments = [Path(text).name if Path(text).is_dir() else text for text in sys.argv[1:]]
+    return shlex.join(["python", "-m", f"scripts.{Path(sys.argv[0]).stem}", *arguments])
 
 
 def _commit() -> str:

@@ -101,6 +101,7 @@ def main() -> None:
         network, info, logits_of(network, held_out, torch.device("cpu")), torch.from_numpy(held_out.labels),
         options.weights, {
             "Data": f"FER-2013, usage Training, {len(train)} pictures (duplicates of PublicTest left out)",
+            "Licence": "FER-2013 is for research: these weights are for non-commercial use",
             "Protocol": "epoch and temperature chosen on usage PublicTest, which the figures below are of; "
                         "usage PrivateTest was never looked at",
             "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",

@@ -151,6 +151,7 @@ def main() -> None:
         network, info, *logits_of(network, validation, 1.0, torch.device("cpu")), options.weights, {
             "Data": f"{len(train)} clips of {len({clip.speaker for clip, _ in train})} speakers: "
                     f"RAVDESS speech{' and SAVEE' if options.savee else ''}",
+            "Licence": "RAVDESS is CC BY-NC-SA 4.0, SAVEE is for research: these weights are for non-commercial use",
             "Protocol": f"epoch and temperature chosen on {', '.join(chosen_on)}, never trained on, which the figures "
                         "below (1 s windows) are of; for speakers that had no part in any choice run --fold 0 to 4",
             "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
