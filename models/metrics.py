@@ -21,6 +21,7 @@ class Report:
     top1: float
     top1_interval: tuple[float, float]
     top5: float
+    top5_interval: tuple[float, float]
     uar: float
     uar_interval: tuple[float, float]
     ece: float
@@ -54,6 +55,7 @@ def report(probs: Float32, labels: NDArray[np.int64]) -> Report:
         top1=hits / len(labels),
         top1_interval=wilson(hits, len(labels)),
         top5=top_k(probs, labels, 5),
+        top5_interval=wilson(round(top_k(probs, labels, 5) * len(labels)), len(labels)),
         uar=uar(probs, labels),
         uar_interval=_uar_interval(confusion),
         ece=expected_calibration_error(probs, labels),
@@ -83,15 +85,71 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def expected_calibration_error(probs: Float32, labels: NDArray[np.int64], bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, arXiv 1706.04599)."""
-    confidence = probs.max(axis=1)
+def reliability(
+    probs: Float32, labels: NDArray[np.int64], bins: int = 15
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean confidence, the accuracy and the share of the examples of each bin that has any.
+
+    The bins are of equal width in confidence, the highest probability (Guo et al. 2017, arXiv 1706.04599).
+    """
+    confidence = probs.max(axis=1).astype(np.float64)
     right = probs.argmax(axis=1) == labels
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(right[which == i].mean() - confidence[which == i].mean()) * (which == i).mean() for i in np.unique(which)
-    ]
-    return float(sum(gaps))
+    inside = [which == i for i in np.unique(which)]
+    return (
+        np.array([confidence[bin_].mean() for bin_ in inside]),
+        np.array([right[bin_].mean() for bin_ in inside]),
+        np.array([bin_.mean() for bin_ in inside]),
+    )
+
+
+def expected_calibration_error(probs: Float32, labels: NDArray[np.int64], bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, arXiv 1706.04599)."""
+    confidence, accuracy, share = reliability(probs, labels, bins)
+    return float((np.abs(accuracy - confidence) * share).sum())
+
+
+def speaker_interval(
+    probs: Float32, labels: NDArray[np.int64], speakers: NDArray[np.str_], draws: int = 2000
+) -> tuple[float, float]:
+    """Return the 95 % interval of the UAR over people: whole speakers are redrawn, with all that they said.
+
+    Clips of one speaker are not independent, so an interval over clips is too narrow for the question how well
+    a stranger is understood. With few speakers this one is still somewhat too narrow (a percentile bootstrap
+    over clusters; Field & Welsh 2007), and with less than two it does not exist.
+
+    Args:
+        probs: [N, 7].
+        labels: [N], index into `LABELS`.
+        speakers: [N], who each example is of.
+        draws: Of the bootstrap.
+
+    Raises:
+        ValueError: There are fewer than two speakers.
+    """
+    names, who = np.unique(speakers, return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("an interval over speakers needs at least two of them")
+    right = probs.argmax(axis=1) == labels
+    hits, counts = np.zeros((2, len(names), len(LABELS)))
+    np.add.at(hits, (who, labels), right)
+    np.add.at(counts, (who, labels), 1)
+    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    drawn_hits, drawn_counts = times @ hits, times @ counts
+    # A label that nobody in a draw acted has no recall there, as in `uar`.
+    recall = np.divide(drawn_hits, drawn_counts, out=np.full_like(drawn_hits, np.nan), where=drawn_counts > 0)
+    low, high = np.percentile(np.nanmean(recall, axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def paired_interval(one: Float32, other: Float32, labels: NDArray[np.int64], draws: int = 2000) -> tuple[float, float]:
+    """Return the 95 % interval of UAR(one) - UAR(other) on the same examples [N, 7], redrawn in pairs in each label."""
+    rng = np.random.default_rng(0)
+    gain = (one.argmax(axis=1) == labels).astype(np.float64) - (other.argmax(axis=1) == labels)
+    parts = [gain[labels == label] for label in np.unique(labels)]
+    means = [rng.choice(part, size=(draws, len(part))).mean(axis=1) for part in parts]
+    low, high = np.percentile(np.mean(means, axis=0), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _uar_interval(confusion: NDArray[np.int64], draws: int = 1000) -> tuple[float, float]:

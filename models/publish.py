@@ -1,8 +1,6 @@
 """The last step of training: calibrate, export, and write the model card beside the weights."""
 
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -16,7 +14,13 @@ from models.torch_engine import fit_temperature
 
 
 def publish(
-    network: nn.Module, info: ArtefactInfo, logits: Tensor, labels: Tensor, weights_dir: Path, notes: dict[str, str]
+    network: nn.Module,
+    info: ArtefactInfo,
+    logits: Tensor,
+    labels: Tensor,
+    weights_dir: Path,
+    command: str,
+    notes: dict[str, str],
 ) -> Report:
     """Write `NAME.pt`, `NAME.onnx` and `NAME.md` into `weights_dir`.
 
@@ -26,6 +30,7 @@ def publish(
         logits: Of held-out examples [N, 7], uncalibrated.
         labels: Of those examples [N].
         weights_dir: Where the artefacts go.
+        command: By which they were made.
         notes: Lines of the card by heading: data, licence, protocol.
 
     Returns:
@@ -33,8 +38,8 @@ def publish(
     """
     weights_dir.mkdir(parents=True, exist_ok=True)
     model = fit_temperature(network.cpu(), info, logits, labels)
-    model.save(weights_dir / f"{info.name}.pt")
     difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
+    model.save(weights_dir / f"{info.name}.pt")
     figures = report(torch.softmax(logits / model.info.temperature, dim=1).numpy(), labels.numpy())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     lines = [
@@ -44,7 +49,7 @@ def publish(
         *(f"- {heading}: {text}" for heading, text in notes.items()),
         f"- Temperature: {model.info.temperature:.3f}",
         f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
-        f"- Made by `{_command()}` at commit {_commit()}",
+        f"- Made by `{command}` at commit {_commit()}",
         "",
         *card_table(figures),
         "",
@@ -71,12 +76,11 @@ def card_table(figures: Report) -> list[str]:
     return rows
 
 
-def _command() -> str:
-    """Return the command that runs, its data folders by their names alone."""
-    arguments = [Path(text).name if Path(text).is_dir() else text for text in sys.argv[1:]]
-    return shlex.join(["python", "-m", f"scripts.{Path(sys.argv[0]).stem}", *arguments])
-
-
 def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)  # noqa: S607 - whichever git the user has
-    return done.stdout.strip() or "unknown"
+    """Return the commit of the code that runs, if git and a checkout are there to tell."""
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603 - fixed words
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

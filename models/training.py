@@ -65,10 +65,9 @@ def fit(
     evaluate: Callable[[nn.Module], dict[str, float]],
     recipe: Recipe,
     run_dir: Path,
-    *,
-    resume: bool = True,
+    about: dict[str, Any],
 ) -> dict[str, float]:
-    """Train `network` in place; it ends with the EMA weights of its best epoch by `uar`.
+    """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`.
 
     Writes `last.pt` (all state, each epoch), `metrics.csv` and `curves.png` to `run_dir`. A run that was
     killed goes on from `last.pt`: each epoch's batches depend on the seed and the epoch alone.
@@ -80,10 +79,14 @@ def fit(
         evaluate: From the averaged network to metrics, `uar` among them, on data held out from training.
         recipe: The hyperparameters.
         run_dir: Where the run's files go.
-        resume: Go on from `last.pt` where there is one.
+        about: What else makes this run what it is (data, split, network options): a checkpoint of another one is
+            refused, since going on from it would show the network its own test data.
 
     Returns:
         The best epoch's metrics, with `epoch` and the run's `seconds`.
+
+    Raises:
+        ValueError: `run_dir` holds a checkpoint of another run.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     device = recipe.torch_device()
@@ -96,10 +99,11 @@ def fit(
     best_state: dict[str, Tensor] = {}
 
     last = run_dir / "last.pt"
-    if resume and last.is_file():
+    identity = {**asdict(recipe), **about}
+    if last.is_file():
         state = torch.load(last, map_location=device, weights_only=True)
-        if state["recipe"] != asdict(recipe):
-            raise ValueError(f"{last} is of another recipe: remove it, or train into another folder")
+        if state["identity"] != identity:
+            raise ValueError(f"{last} is of another run: remove it, or train into another folder")
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -125,14 +129,14 @@ def fit(
             best_state = {key: value.detach().clone() for key, value in average.module.state_dict().items()}
         tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         _save(last, {
-            "recipe": asdict(recipe), "network": network.state_dict(), "average": average.state_dict(),
+            "identity": identity, "network": network.state_dict(), "average": average.state_dict(),
             "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
             "history": history, "best": best, "best_state": best_state,
         })  # fmt: skip
         write_csv(run_dir / "metrics.csv", history)
         plot_curves(run_dir / "curves.png", history)
     network.load_state_dict(best_state)
-    network.eval()
+    network.cpu().eval()
     return {**best, "seconds": sum(row["seconds"] for row in history)}
 
 

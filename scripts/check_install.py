@@ -42,7 +42,8 @@ def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def visit(port: int) -> None:
-    """Stream two seconds of a tone and print the first result that says something; runs in the new environment."""
+    """Stream a tone and a picture of nobody until a result is about both; runs in the new environment."""
+    import cv2
     import numpy as np
     from websockets.sync.client import connect
 
@@ -53,12 +54,16 @@ def visit(port: int) -> None:
         ready = json.loads(viewer.recv(timeout=10))
         for number, chunk in enumerate(np.split(pcm, 20), 1):
             viewer.send(struct.pack("<BI", 1, number) + chunk.tobytes())
+        wall = cv2.imencode(".jpg", np.full((480, 640, 3), 128, np.uint8))[1].tobytes()
+        viewer.send(struct.pack("<BI", 2, 21) + wall)
         for _ in range(10):
             result = json.loads(viewer.recv(timeout=10))
-            if result["type"] == "result" and result["fused"]["label"]:
-                print(f"models {ready['models']}, fused: {result['fused']['label']}")
+            if result["type"] == "error":
+                sys.exit(result["message"])
+            if result["voice"]["state"] == "ok" and result["face"]["state"] == "no_face":
+                print(f"serves {ready['models']}: voice {result['voice']['label']}, no face on a wall")
                 return
-    sys.exit("no result said anything")
+    sys.exit("no result told of both the sound and the picture")
 
 
 def main() -> None:

@@ -14,6 +14,17 @@ from app.quick_check import quick_check
 from app.settings import load
 
 
+def count(text: str) -> int:
+    """Read a whole number that is not negative.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
 def main() -> None:
     """Parse the command line, check, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -20,6 +20,7 @@ from models.metrics import top_k, uar
 from models.publish import card_table, publish
 from models.registry import build
 from models.training import Batch, Recipe, fit, mixup, soft_targets
+from scripts.provenance import command_line
 
 
 def batches(faces: fer2013.Faces, recipe: Recipe, epoch: int, balance: float) -> Iterator[Batch]:
@@ -43,9 +44,10 @@ def steps(faces: fer2013.Faces, recipe: Recipe) -> int:
 
 
 @torch.no_grad()
-def logits_of(network: nn.Module, faces: fer2013.Faces, device: torch.device) -> Tensor:
+def logits_of(network: nn.Module, faces: fer2013.Faces) -> Tensor:
     """Return logits [N, 7], one row a picture."""
     network.eval()
+    device = next(network.parameters()).device
     parts = []
     for chunk in torch.from_numpy(faces.images[:, None]).split(256):
         crops = chunk.float().to(device, memory_format=torch.channels_last)
@@ -57,7 +59,7 @@ def main() -> None:
     """Parse the command line, train, and leave the network in the run's folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
-    parser.add_argument("--run", type=Path, default=Path("runs/fer_resnet"), help="folder for checkpoints and curves")
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
     parser.add_argument("--name", default="fer_resnet", help="of the artefact")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, default=40)
@@ -86,24 +88,26 @@ def main() -> None:
     network = build("face_resnet", network_options).to(memory_format=torch.channels_last)
 
     def evaluate(candidate: nn.Module) -> dict[str, float]:
-        probs = logits_of(candidate, held_out, recipe.torch_device()).softmax(dim=1).numpy()
+        probs = logits_of(candidate, held_out).softmax(dim=1).numpy()
         return {"top1": top_k(probs, held_out.labels, 1), "uar": uar(probs, held_out.labels)}
 
     best = fit(
         network, lambda epoch: batches(train, recipe, epoch, options.balance), steps(train, recipe),
-        evaluate, recipe, options.run,
+        evaluate, recipe, options.run or Path("runs", options.name),
+        {"network": network_options, "balance": options.balance, "pictures": [len(train), len(held_out)]},
     )  # fmt: skip
     print(best)
     info = ArtefactInfo(
         options.name, "face", "face_resnet", network_options, size=fer2013.SIZE, channels=1, geometry=crop.FER2013
     )
     figures = publish(
-        network, info, logits_of(network, held_out, torch.device("cpu")), torch.from_numpy(held_out.labels),
-        options.weights, {
-            "Data": f"FER-2013, usage Training, {len(train)} pictures (duplicates of PublicTest left out)",
+        network, info, logits_of(network, held_out), torch.from_numpy(held_out.labels),
+        options.weights, command_line(), {
+            "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
-            "Protocol": "epoch and temperature chosen on usage PublicTest, which the figures below are of; "
-                        "usage PrivateTest was never looked at",
+            "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the split `test` (usage "
+                        "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
+                        "`scripts.train_face` never reads usage PrivateTest",
             "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
         },
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 python -m scripts.train_voice --ravdess DIR [--savee DIR]
 
-With --fold K (0-4) the actors of that fold are set aside, neither trained on nor chosen by, and reported
-at the end: five such runs are a cross-validation by actor.
+With --fold K (0-4) the actors of that fold are set aside, neither trained on nor chosen by: five such runs, and
+`scripts.evaluate` on their artefacts, are a cross-validation by actor.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from models.augment_voice import augment_speech
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.inference import SAMPLE_RATE, Int16
 from models.labels import LABELS
-from models.metrics import report, top_k, uar
+from models.metrics import top_k, uar
 from models.publish import card_table, publish
 from models.registry import build
 from models.training import Batch, Recipe, fit, mixup, soft_targets
 from models.windows import speech_span, stream_windows
+from scripts.provenance import command_line
 
 ACTORS = range(2, 21)
 """Actor 01 is the audio-visual check and 21-24 the final test; neither is ever trained on or chosen by."""
@@ -87,9 +88,10 @@ def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int) -> Iterator[
 
 
 @torch.no_grad()
-def logits_of(network: nn.Module, sounds: Sounds, seconds: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def logits_of(network: nn.Module, sounds: Sounds, seconds: float) -> tuple[Tensor, Tensor]:
     """Return the logits [K, 7] of every window that a stream would ask about, and the label [K] of each."""
     network.eval()
+    device = next(network.parameters()).device
     cuts = [stream_windows(sound, seconds) for _, sound in sounds]
     labels = [LABELS.index(clip.label) for (clip, _), windows in zip(sounds, cuts, strict=True) for _ in windows]
     waveform = torch.from_numpy(np.concatenate(cuts).astype(np.float32) / 32768).to(device)
@@ -101,10 +103,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ravdess", type=Path, required=True, help="folder with Actor_01 ...")
     parser.add_argument("--savee", type=Path, help="folder with DC_a01.wav or DC/a01.wav: three more men")
-    parser.add_argument("--run", type=Path, default=Path("runs/audio_bilstm"), help="folder for checkpoints and curves")
-    parser.add_argument("--name", default="audio_bilstm", help="of the artefact")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
-    parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of actors aside and report it")
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
+    parser.add_argument("--name", help="of the artefact (default: audio_bilstm, or audio_bilstm_foldK)")
+    parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
+    parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of actors aside")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batches", type=int, default=60, help="batches in an epoch")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -115,45 +117,39 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    name = options.name or ("audio_bilstm" if options.fold is None else f"audio_bilstm_fold{options.fold}")
+    weights = options.weights or Path("weights" if options.fold is None else "weights/folds")
+    run = options.run or Path("runs", name)
     recipe = Recipe(
         epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, ema_decay=0.995, patience=15,
         seed=options.seed, device=options.device,
     )  # fmt: skip
     torch.manual_seed(recipe.seed)
     clips = ravdess(options.ravdess, ACTORS) + (savee(options.savee) if options.savee else [])
-    train, validation, test = (read_clips(part) for part in split(clips, options.fold))
-    print(f"clips: train {len(train)}, validation {len(validation)}, test {len(test)}")
-    network, device = build("audio_bilstm", {}), recipe.torch_device()
+    train, validation = (list(read_clips(part)) for part in split(clips, options.fold)[:2])
+    heard = tuple(sorted({clip.speaker for clip, _ in train + validation}))
+    print(f"clips: train {len(train)}, validation {len(validation)}, of {len(clips)}")
+    network = build("audio_bilstm", {})
 
     def evaluate(candidate: nn.Module) -> dict[str, float]:
-        logits, labels = logits_of(candidate, validation, 1.0, device)
+        logits, labels = logits_of(candidate, validation, 1.0)
         probs = logits.softmax(dim=1).numpy()
         return {"top1": top_k(probs, labels.numpy(), 1), "uar": uar(probs, labels.numpy())}
 
     best = fit(
         network, lambda epoch: batches(train, recipe, epoch, options.batches), options.batches,
-        evaluate, recipe, options.run,
+        evaluate, recipe, run, {"fold": options.fold, "batches": options.batches, "heard": list(heard)},
     )  # fmt: skip
     print(json.dumps(best))
-    if test:
-        figures = {}
-        for seconds in (1.0, 3.0):
-            logits, labels = logits_of(network, test, seconds, device)
-            figures[f"{seconds:g} s window"] = report(logits.softmax(dim=1).numpy(), labels.numpy())
-            print(f"test actors, {seconds:g} s window", *card_table(figures[f"{seconds:g} s window"]), sep="\n")
-        rows = {name: part.as_dict() for name, part in figures.items()}
-        (options.run / "test.json").write_text(json.dumps(rows, indent=1))
-        return
-    heard = tuple(sorted({clip.speaker for clip, _ in train + validation}))
     chosen_on = sorted({clip.speaker for clip, _ in validation})
-    info = ArtefactInfo(options.name, "voice", "audio_bilstm", {}, heard=heard)
+    info = ArtefactInfo(name, "voice", "audio_bilstm", {}, heard=heard)
     figures = publish(
-        network, info, *logits_of(network, validation, 1.0, torch.device("cpu")), options.weights, {
+        network, info, *logits_of(network, validation, 1.0), weights, command_line(), {
             "Data": f"{len(train)} clips of {len({clip.speaker for clip, _ in train})} speakers: "
                     f"RAVDESS speech{' and SAVEE' if options.savee else ''}",
             "Licence": "RAVDESS is CC BY-NC-SA 4.0, SAVEE is for research: these weights are for non-commercial use",
             "Protocol": f"epoch and temperature chosen on {', '.join(chosen_on)}, never trained on, which the figures "
-                        "below (1 s windows) are of; for speakers that had no part in any choice run --fold 0 to 4",
+                        "below (1 s windows) are of; speakers that had no part in any choice: see the cross-validation",
             "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
         },
     )  # fmt: skip

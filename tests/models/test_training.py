@@ -42,7 +42,7 @@ RECIPE = Recipe(epochs=8, lr=2e-2, warmup_epochs=0.5, ema_decay=0.9, device="cpu
 
 
 def test_training_learns_and_leaves_its_curves(tmp_path: Path) -> None:
-    best = fit(classifier(), examples, 6, accuracy, RECIPE, tmp_path)
+    best = fit(classifier(), examples, 6, accuracy, RECIPE, tmp_path, {})
     assert best["uar"] >= 6 / 7
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) >= 2
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -50,7 +50,7 @@ def test_training_learns_and_leaves_its_curves(tmp_path: Path) -> None:
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = classifier()
-    fit(whole, examples, 6, accuracy, RECIPE, tmp_path / "whole")
+    fit(whole, examples, 6, accuracy, RECIPE, tmp_path / "whole", {})
 
     def dies(epoch: int) -> Iterator[Batch]:
         if epoch == 3:
@@ -58,22 +58,23 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         return examples(epoch)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(classifier(), dies, 6, accuracy, RECIPE, tmp_path / "killed")
+        fit(classifier(), dies, 6, accuracy, RECIPE, tmp_path / "killed", {})
     resumed = classifier()
-    fit(resumed, examples, 6, accuracy, RECIPE, tmp_path / "killed")
+    fit(resumed, examples, 6, accuracy, RECIPE, tmp_path / "killed", {})
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_another_recipe_does_not_resume(tmp_path: Path) -> None:
-    fit(classifier(), examples, 6, accuracy, RECIPE, tmp_path)
-    with pytest.raises(ValueError, match="another recipe"):
-        fit(classifier(), examples, 6, accuracy, Recipe(epochs=9, device="cpu"), tmp_path)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    fit(classifier(), examples, 6, accuracy, RECIPE, tmp_path, {"fold": 0})
+    for recipe, about in ((RECIPE, {"fold": 1}), (Recipe(epochs=9, device="cpu"), {"fold": 0})):
+        with pytest.raises(ValueError, match="another run"):
+            fit(classifier(), examples, 6, accuracy, recipe, tmp_path, about)
 
 
 def test_training_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
     recipe = Recipe(epochs=50, patience=3, device="cpu")
-    fit(classifier(), examples, 6, lambda _: {"top1": 0.1, "uar": 0.1}, recipe, tmp_path)
+    fit(classifier(), examples, 6, lambda _: {"top1": 0.1, "uar": 0.1}, recipe, tmp_path, {})
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + 1 + 3
 
 

@@ -1,0 +1,34 @@
+"""The shipped artefacts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.artefact import METADATA_KEY
+from models.loading import load_face, load_voice
+from models.onnx_engine import open_session
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+RNG = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 4.0])
+def test_voice_graph_and_network_agree(seconds: float) -> None:
+    windows = (RNG.standard_normal((4, round(seconds * 16_000))) * 2000).astype(np.int16)
+    onnx, torch = (load_voice("audio_bilstm", engine=engine, weights_dir=WEIGHTS) for engine in ("onnx", "torch"))
+    np.testing.assert_allclose(onnx.predict(windows), torch.predict(windows), atol=1e-4)
+
+
+def test_face_graph_and_network_agree() -> None:
+    crops = RNG.integers(0, 256, (4, 48, 48, 1), dtype=np.uint8)
+    onnx, torch = (load_face("fer_resnet", engine=engine, weights_dir=WEIGHTS) for engine in ("onnx", "torch"))
+    np.testing.assert_allclose(onnx.predict(crops), torch.predict(crops), atol=1e-4)
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_each_artefact_has_its_card_and_is_small(path: Path) -> None:
+    assert path.stat().st_size < 20e6
+    assert path.with_suffix(".pt").stat().st_size < 20e6
+    assert "Made by `python -m scripts.train_" in path.with_suffix(".md").read_text()
+    assert METADATA_KEY in open_session(path, 1).get_modelmeta().custom_metadata_map
