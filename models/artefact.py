@@ -1,7 +1,7 @@
 """What a trained artefact says of itself, in a `.pt` and in an `.onnx` alike."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from models.crop import CropGeometry
@@ -51,13 +51,20 @@ class ArtefactInfo:
         """Read what `to_json` wrote.
 
         Raises:
-            ArtefactError: The text does not describe an artefact with the seven labels.
+            ArtefactError: The text does not describe an artefact with the seven labels, or says what is not known here.
         """
         try:
-            fields = json.loads(text)
-            geometry = fields.pop("geometry")
-            info = cls(**{**fields, "labels": tuple(fields["labels"])},
-                       geometry=None if geometry is None else CropGeometry(**geometry))  # fmt: skip
+            said = json.loads(text)
+            unknown = sorted(said.keys() - {field.name for field in fields(cls)})
+            if unknown:
+                raise ArtefactError(f"it says {', '.join(unknown)}, which only a newer version of this program knows")
+            geometry = said.pop("geometry")
+            info = cls(
+                **{**said, "labels": tuple(said["labels"]), "heard": tuple(said.get("heard", ()))},
+                geometry=None if geometry is None else CropGeometry(**geometry),
+            )
+        except ArtefactError:
+            raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactError(f"not an artefact's description: {error}") from error
         if info.labels != LABELS:

@@ -39,6 +39,10 @@ ONNX_FILE: Final = Published(
 )
 TORCH_FILE: Final = Published(f"{_TREE}/{NAME}.pt", f"{NAME}.pt", "5a8ccbb17913461296003be726a22b6fc40d602b", 64 << 20)
 
+TEMPERATURE: Final = 1.0
+"""By which the logits are divided before the softmax (Guo et al. 2017). One, that is as published and perhaps
+too sure of itself: it was never fitted, for lack of the published weights where this was written."""
+
 _OUR_NAMES: Final = {
     "Anger": "angry",
     "Disgust": "disgust",
@@ -84,8 +88,8 @@ def order_of(classes: tuple[str, ...]) -> list[int]:
 
 
 def softmax(logits: Float32) -> Float32:
-    """Map logits [B, 7] to probabilities [B, 7]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    """Map logits [B, 7] to probabilities [B, 7], at `TEMPERATURE`."""
+    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / TEMPERATURE)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
@@ -169,10 +173,15 @@ def load_hsemotion(
         opener: replaces the https client.
 
     Raises:
-        UnavailableError: it is not in the cache and could not be downloaded, or it cannot be loaded.
+        UnavailableError: there is no folder for it, it is not in the cache and could not be downloaded, or it
+            cannot be loaded.
     """
     published, check = (TORCH_FILE, check_module) if engine == "torch" else (ONNX_FILE, check_onnx)
-    path = obtain(published, cache.expanduser(), check, limits=limits, opener=opener)
+    try:
+        folder = cache.expanduser()
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise UnavailableError(f"{cache} is no folder: {error}") from error
+    path = obtain(published, folder, check, limits=limits, opener=opener)
     try:
         return HSEmotionTorch(path, threads) if engine == "torch" else HSEmotionOnnx(path, threads)
     except DamagedFileError as error:

@@ -10,8 +10,10 @@ from models.inference import InvalidImageError, UInt8
 
 MAX_PIXELS: Final = 1920 * 1080
 """Default limit on width x height: a full HD frame."""
+MAX_SCANS: Final = 24
+"""Most scans of a JPEG: each is a pass over all pixels. Encoders of progressive JPEGs make about ten."""
 
-_START, _END = b"\xff\xd8", b"\xff\xd9"
+_START, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 # Start-of-frame markers of the JPEGs that browsers and cameras make: baseline, extended, progressive.
 _SUPPORTED_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 # Every start-of-frame marker; C4, C8 and CC lie in the range but mean something else.
@@ -73,13 +75,17 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
         RGB pixels [height, width, 3], UInt8.
 
     Raises:
-        InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, or CMYK.
+        InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, of more than `MAX_SCANS` scans, or CMYK.
     """
     header = read_header(jpeg)
     if header.width * header.height > max_pixels:
         raise InvalidImageError(f"the picture is {header.width} x {header.height}, larger than {max_pixels} pixels")
     if header.components not in (1, 3):
         raise InvalidImageError("only grey and RGB JPEGs are supported, not CMYK")
+    # In a scan's data FF is followed by 00, so that no scan is missed by looking for the marker alone. What it
+    # finds besides is a thumbnail's scan, or chance (one in 65536 bytes) in other metadata.
+    if jpeg.count(_SCAN) > MAX_SCANS:
+        raise InvalidImageError(f"the JPEG has more than {MAX_SCANS} scans")
     # A cut JPEG decodes to a picture with a grey lower part; that must not be shown to a model.
     if _END not in jpeg[-64:]:
         raise InvalidImageError("the JPEG is cut short")

@@ -79,3 +79,7 @@ class FacePath(Protocol):
     def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
         """Return one outcome for each JPEG, in order; a bad picture never spoils its neighbours."""
         ...
+
+    def close(self) -> None:
+        """Free what it holds; it analyses nothing afterwards."""
+        ...

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from models.onnx_engine import OnnxFace
     from models.torch_engine import TorchFace
 
-ENGINES = ("onnx", "torch")
-
 
 def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -> VoiceModel:
     """Load `weights_dir/name.onnx` or `.pt`.
@@ -20,7 +18,7 @@ def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -
         name: Of the artefact, e.g. `audio_bilstm`.
         engine: `onnx` (ONNX Runtime) or `torch`.
         weights_dir: Where the artefacts lie.
-        threads: Of ONNX Runtime within one call.
+        threads: Of one call. PyTorch has one such number for the whole process.
 
     Raises:
         ArtefactError: There is no such artefact, or it is damaged.
@@ -29,6 +27,7 @@ def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -
     if engine == "torch":
         from models.torch_engine import TorchVoice
 
+        _limit_torch(threads)
         return TorchVoice(path)
     from models.onnx_engine import OnnxVoice
 
@@ -41,10 +40,17 @@ def load_face(name: str, *, engine: str, weights_dir: Path, threads: int = 1) ->
     if engine == "torch":
         from models.torch_engine import TorchFace
 
+        _limit_torch(threads)
         return TorchFace(path)
     from models.onnx_engine import OnnxFace
 
     return OnnxFace(path, threads)
+
+
+def _limit_torch(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _find(name: str, engine: str, weights_dir: Path) -> Path:

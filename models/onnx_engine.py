@@ -36,7 +36,10 @@ def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str) -> A
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ArtefactError(f"{path} does not describe itself: export it with this project's scripts")
-    info = ArtefactInfo.from_json(text)
+    try:
+        info = ArtefactInfo.from_json(text)
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}") from error
     if info.kind != kind:
         raise ArtefactError(f"{path} is a {info.kind} model, expected a {kind} model")
     return info

@@ -40,8 +40,8 @@ class Calibrated(nn.Module):
             info = ArtefactInfo.from_json(stored["info"])
             network = build(info.network, info.options)
             network.load_state_dict(stored["state"])
-        except ArtefactError:
-            raise
+        except ArtefactError as error:
+            raise ArtefactError(f"{path}: {error}") from error
         except Exception as error:  # torch.load raises whatever the damage makes it raise
             raise ArtefactError(f"{path} is not an artefact of this project: {error}") from error
         return cls(network, info).eval()

@@ -198,6 +198,11 @@ def test_without_a_network_the_message_says_what_is_missing(tmp_path: Path) -> N
         load_hsemotion("onnx", cache=tmp_path, opener=unreachable)
 
 
+def test_a_user_without_a_home_has_no_network_either() -> None:
+    with pytest.raises(UnavailableError, match="home"):
+        load_hsemotion("onnx", cache=Path("~nobody-of-this-name/.hsemotion"), opener=unreachable)
+
+
 def test_both_files_are_published_over_https_with_their_content_id() -> None:
     for file, name in ((ONNX_FILE, "enet_b2_7.onnx"), (TORCH_FILE, "enet_b2_7.pt")):
         assert file.url.startswith("https://github.com/")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.image import decode_jpeg, read_header
+from models.image import MAX_SCANS, decode_jpeg, read_header
 from models.inference import InvalidImageError
 
 
@@ -94,6 +94,21 @@ def test_the_limit_is_on_the_number_of_pixels() -> None:
     assert decode_jpeg(JPEG, max_pixels=48 * 32).shape == (32, 48, 3)
     with pytest.raises(InvalidImageError):
         decode_jpeg(JPEG, max_pixels=48 * 32 - 1)
+
+
+def with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan is repeated until there are `count`; decoders take them all."""
+    jpeg = save(quadrants(), progressive=True)
+    before, last = jpeg[: jpeg.rindex(b"\xff\xda")], jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    assert 6 <= before.count(b"\xff\xda") < MAX_SCANS
+    return before + last * (count - before.count(b"\xff\xda")) + b"\xff\xd9"
+
+
+def test_a_jpeg_may_have_as_many_scans_as_encoders_make_and_no_more() -> None:
+    assert decode_jpeg(with_scans(MAX_SCANS)).shape == (32, 48, 3)
+    for count in (MAX_SCANS + 1, 3000):
+        with pytest.raises(InvalidImageError, match="scans"):
+            decode_jpeg(with_scans(count))
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.booleans())

@@ -1,0 +1,60 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
+from models.loading import load_face, load_voice
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+INFO = ArtefactInfo("a_voice", "voice", "audio_bilstm", {}, temperature=1.5, heard=("ravdess-02",))
+
+
+def test_an_artefact_says_the_same_after_the_round_trip() -> None:
+    assert ArtefactInfo.from_json(INFO.to_json()) == INFO
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "7", "[]", "{}", '{"name": "x", "geometry": null}'])
+def test_what_describes_no_artefact_is_refused(text: str) -> None:
+    with pytest.raises(ArtefactError, match="not an artefact's description"):
+        ArtefactInfo.from_json(text)
+
+
+def test_other_labels_are_refused() -> None:
+    with pytest.raises(ArtefactError, match="calm"):
+        ArtefactInfo.from_json(replace(INFO, labels=("calm",)).to_json())
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_an_artefact_of_a_newer_program_is_refused_by_name(tmp_path: Path, engine: str) -> None:
+    said = {"window_function": "kaiser"}
+    if engine == "onnx":
+        path = tmp_path / "audio_bilstm.onnx"
+        graph = onnx.load(WEIGHTS / path.name)
+        (entry,) = (entry for entry in graph.metadata_props if entry.key == METADATA_KEY)
+        entry.value = json.dumps(json.loads(entry.value) | said)
+        onnx.save(graph, path)
+    else:
+        path = tmp_path / "audio_bilstm.pt"
+        stored = torch.load(WEIGHTS / path.name, weights_only=True)
+        torch.save({**stored, "info": json.dumps(json.loads(stored["info"]) | said)}, path)
+    with pytest.raises(ArtefactError, match="newer version") as refused:
+        load_voice("audio_bilstm", engine=engine, weights_dir=tmp_path)
+    assert path.name in str(refused.value)
+    assert "window_function" in str(refused.value)
+
+
+def test_the_torch_engine_takes_no_more_threads_than_it_may() -> None:
+    before = torch.get_num_threads()
+    try:
+        for threads in (3, 2):
+            load_voice("audio_bilstm", engine="torch", weights_dir=WEIGHTS, threads=threads)
+            assert torch.get_num_threads() == threads
+        if (WEIGHTS / "fer_resnet.pt").is_file():
+            load_face("fer_resnet", engine="torch", weights_dir=WEIGHTS, threads=3)
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
