@@ -11,16 +11,25 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from app.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 
 
 class Server:
-    """`uvicorn app:app` on a free port; `stop` and `start` again keep the port."""
+    """`uvicorn app:app` on a free port; `kill` and `start` again keep the port.
+
+    It has the default settings and the embedded face model, whatever is set on this machine: no setting
+    reaches it from the environment, nor from a `.env`, which is read from the working directory.
+    """
 
     def __init__(self, **environment: str) -> None:
         self.port = _free_port()
-        self._environment = {**os.environ, **environment}
+        names = {name.upper() for name in Settings.model_fields}
+        inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
+        self._environment = {**inherited, "FACE_MODEL": "fer_resnet", **environment}
+        self._folder = tempfile.TemporaryDirectory()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
 
@@ -31,9 +40,9 @@ class Server:
 
     def start(self) -> None:
         """Start the process and wait until it answers that the models are loaded."""
-        command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "app:app", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
+            command, cwd=self._folder.name, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
@@ -60,6 +69,7 @@ class Server:
     def __exit__(self, *_: Any) -> None:
         self.kill()
         self._log.close()
+        self._folder.cleanup()
 
     def _is_ready(self) -> bool:
         try:
