@@ -28,14 +28,21 @@ class Batcher(Generic[Item, Outcome]):
         name: Names the thread.
         run: Maps items [B] to outcomes [B]; an exception as an outcome fails that item alone.
         max_batch: Most items of one call.
+        release: Called last, on the same thread, to free the model.
     """
 
     def __init__(
-        self, name: str, run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]], *, max_batch: int
+        self,
+        name: str,
+        run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]],
+        *,
+        max_batch: int,
+        release: Callable[[], None] | None = None,
     ) -> None:
         self._name = name
         self._run = run
         self._max_batch = max_batch
+        self._release = release
         self.closed = False
         self._failing = False
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
@@ -70,7 +77,9 @@ class Batcher(Generic[Item, Outcome]):
             elif batch:
                 self._answer(batch)
             if self.closed and self._waiting.empty():
-                return
+                break
+        if self._release is not None:
+            self._release()
 
     def _next_batch(self) -> list[tuple[Item, Future[Outcome]]]:
         """Wait for an item, then take all that is there; whoever gave up is left out."""

@@ -54,7 +54,9 @@ class LocalInference:
         self._voice_model = voice
         self._face_path = face
         self._voices: Batcher[Int16, Float32] = Batcher("voice model", self._hear, max_batch=max_batch)
-        self._faces: Batcher[bytes, FaceReading] = Batcher("face path", self._see, max_batch=max_batch)
+        self._faces: Batcher[bytes, FaceReading] = Batcher(
+            "face path", self._see, max_batch=max_batch, release=face.close
+        )
 
     async def voice(self, window: Int16) -> Float32:
         """Return probabilities [7] of a window [N]."""
@@ -65,7 +67,7 @@ class LocalInference:
         return await self._faces.submit(jpeg)
 
     def close(self) -> None:
-        """End both threads."""
+        """End both threads, and free what the face path holds."""
         self._voices.close()
         self._faces.close()
 

@@ -52,11 +52,11 @@ class Session:
         self._audio_at: float | None = None
         self._audio_id: int | None = None
         self._heard_id: int | None = None
-        self._voices = Smoother(settings.voice_smoothing, settings.result_interval)
+        self._voices = Smoother(settings.voice_smoothing, settings.result_interval, settings.stale_after)
 
         self._newest: Picture | None = None
         self._seen: tuple[Picture, FaceReading] | None = None
-        self._faces = Smoother(settings.face_smoothing, settings.result_interval)
+        self._faces = Smoother(settings.face_smoothing, settings.result_interval, settings.stale_after)
 
         self._dropped_frames = 0
         self._dropped_audio = 0
@@ -129,14 +129,14 @@ class Session:
     def heard(self, window: Window, probs: Float32, now: float) -> None:
         """Take the voice model's probabilities [7] of a window; an answer that came too late is void."""
         if not self._is_stale(window.at, now):
-            self._voices.add(probs, now)
+            self._voices.add(probs, window.at)
             self._heard_id = window.id
 
     def saw(self, picture: Picture, reading: FaceReading, now: float) -> None:
-        """Take the face path's reading of a frame."""
+        """Take the face path's reading of a frame; one that came too late is shown as stale, and void."""
         self._seen = picture, reading
-        if reading.probs is not None:
-            self._faces.add(reading.probs, now)
+        if reading.probs is not None and not self._is_stale(picture.at, now):
+            self._faces.add(reading.probs, picture.at)
 
     def miss_results(self, count: int = 1) -> None:
         """Count results that the viewer did not get."""
@@ -196,9 +196,7 @@ class Session:
             return "stale", None
         if reading.probs is None:
             return "no_face", None
-        # The newest reading is never too old to be shown: that is what `stale` decides.
-        mean = self._faces.mean(now)
-        return "ok", reading.probs if mean is None else mean
+        return "ok", self._faces.mean(now)
 
     def _window(self) -> Int16:
         return self._ring.newest(self._ring.capacity)

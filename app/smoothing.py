@@ -10,12 +10,14 @@ from models.inference import Float32
 class Smoother:
     """The mean of the newest `count` readings that are not older than `count * interval` seconds.
 
-    Age matters because a stall must not leave an old mood on the screen.
+    Age matters because a stall must not leave an old mood on the screen. The newest reading alone stays for
+    `lasting` seconds at least, so that readings which come more slowly than `interval` leave no gaps.
     """
 
-    def __init__(self, count: int, interval: float) -> None:
+    def __init__(self, count: int, interval: float, lasting: float) -> None:
         self.count = count
         self._interval = interval
+        self._lasting = lasting
         self._readings: deque[tuple[float, Float32]] = deque(maxlen=count)
 
     def resize(self, count: int) -> None:
@@ -23,9 +25,9 @@ class Smoother:
         self.count = count
         self._readings = deque(self._readings, maxlen=count)
 
-    def add(self, probs: Float32, now: float) -> None:
-        """Take a reading [7]."""
-        self._readings.append((now, probs))
+    def add(self, probs: Float32, at: float) -> None:
+        """Take a reading [7] of what was captured at time `at`; readings come in that order."""
+        self._readings.append((at, probs))
 
     def clear(self) -> None:
         """Forget all readings."""
@@ -33,9 +35,13 @@ class Smoother:
 
     def mean(self, now: float) -> Float32 | None:
         """Return the mean [7] of what is left at time `now`, or None."""
-        oldest = now - self.count * self._interval
-        while self._readings and self._readings[0][0] < oldest:
+        while self._readings and now - self._readings[0][0] > self._life():
             self._readings.popleft()
         if not self._readings:
             return None
         return np.asarray(np.mean([probs for _, probs in self._readings], axis=0), dtype=np.float32)
+
+    def _life(self) -> float:
+        """Return for how many seconds the oldest reading counts."""
+        span = self.count * self._interval
+        return span if len(self._readings) > 1 else max(span, self._lasting)

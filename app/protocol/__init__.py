@@ -6,7 +6,17 @@ Pure: bytes and text in, events out. `docs/protocol.md` describes the same for p
 from typing import Any
 
 from app.protocol import client, server
-from app.protocol.client import Audio, Calibrate, Configure, Event, Frame, decode
+from app.protocol.client import (
+    BINARY_AUDIO,
+    BINARY_FRAME,
+    Audio,
+    Calibrate,
+    Configure,
+    Event,
+    Frame,
+    decode,
+    encode_binary,
+)
 from app.protocol.contract import (
     CLOSE_FULL,
     CLOSE_INTERNAL,
@@ -41,6 +51,8 @@ from app.protocol.server import (
 )
 
 __all__ = [
+    "BINARY_AUDIO",
+    "BINARY_FRAME",
     "CLOSE_FULL",
     "CLOSE_INTERNAL",
     "CLOSE_TOO_BIG",
@@ -75,6 +87,7 @@ __all__ = [
     "decode",
     "decode_server",
     "encode",
+    "encode_binary",
     "schema",
 ]
 

@@ -21,9 +21,9 @@ from pydantic_core import PydanticCustomError
 from app.protocol.contract import SMOOTHING_BOUNDS, WEIGHT_BOUNDS, ErrorCode, ProtocolError
 
 _BINARY_HEADER = struct.Struct("<BI")
-_BINARY_AUDIO = 0x01
-_BINARY_FRAME = 0x02
-BINARY_KINDS: Final = {_BINARY_AUDIO: "PCM16, Int16 little-endian, 16 kHz, mono", _BINARY_FRAME: "JPEG"}
+BINARY_AUDIO: Final = 0x01
+BINARY_FRAME: Final = 0x02
+BINARY_KINDS: Final = {BINARY_AUDIO: "PCM16, Int16 little-endian, 16 kHz, mono", BINARY_FRAME: "JPEG"}
 _JPEG_SOI = b"\xff\xd8"
 _LONGEST_ERROR = 200
 
@@ -136,14 +136,25 @@ def decode(message: str | bytes, *, max_frame_bytes: int | None = None) -> Event
     return event
 
 
+def encode_binary(kind: int, number: int, payload: bytes) -> bytes:
+    """Return a binary message, for clients in Python.
+
+    Args:
+        kind: `BINARY_AUDIO` or `BINARY_FRAME`.
+        number: The client's own id, an unsigned 32-bit number.
+        payload: PCM16 or a JPEG.
+    """
+    return _BINARY_HEADER.pack(kind, number) + payload
+
+
 def _decode_binary(message: bytes) -> Event:
     if len(message) < _BINARY_HEADER.size:
         raise ProtocolError("invalid_message", "a binary message has a kind (u8), an id (u32) and a payload")
     kind, number = _BINARY_HEADER.unpack_from(message)
     payload = message[_BINARY_HEADER.size :]
-    if kind == _BINARY_AUDIO:
+    if kind == BINARY_AUDIO:
         return Audio(pcm16=payload, id=number)
-    if kind == _BINARY_FRAME:
+    if kind == BINARY_FRAME:
         return Frame(jpeg=payload, id=number)
     raise ProtocolError("unknown_type", f"binary kind 0x{kind:02x} is not known")
 
@@ -161,6 +172,8 @@ _CODE_OF_FAULT: Final[dict[str, ErrorCode]] = {
 def _typed(error: ValidationError) -> ProtocolError:
     fault = error.errors(include_url=False, include_input=False)[0]
     code = _CODE_OF_FAULT.get(fault["type"], "invalid_message")
+    if code == "unknown_type":  # the fault's own words repeat what the client wrote
+        return ProtocolError(code, "`type` is not one of audio, frame, configure, calibrate")
     where = ".".join(str(part) for part in fault["loc"][1:])
     text = f"{where}: {fault['msg']}" if where else fault["msg"]
     return ProtocolError(code, text[:_LONGEST_ERROR])

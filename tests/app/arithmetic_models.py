@@ -42,6 +42,9 @@ class SumFace:
     def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
         return [self._one(jpeg) for jpeg in jpegs]
 
+    def close(self) -> None:
+        pass
+
     @staticmethod
     def _one(jpeg: bytes) -> FaceReading | InvalidImageError:
         if jpeg == BROKEN:

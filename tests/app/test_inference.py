@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -46,3 +47,22 @@ async def test_probabilities_that_are_not_finite_are_no_answer():
     with pytest.raises(InferenceError):
         await inference.face(FACE)
     inference.close()
+
+
+async def test_the_face_path_is_closed_once_by_the_thread_that_owned_it():
+    used, closed = [], []
+
+    class Owned(SumFace):
+        def analyse(self, jpegs):
+            used.append(threading.get_ident())
+            return super().analyse(jpegs)
+
+        def close(self):
+            closed.append(threading.get_ident())
+
+    inference = LocalInference(MeanVoice(), Owned())
+    await inference.face(FACE)
+    assert not closed
+    inference.close()
+    inference.close()
+    assert closed == used

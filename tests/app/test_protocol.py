@@ -62,7 +62,7 @@ def test_anything_is_an_event_or_a_typed_error(message):
 def test_sound_is_the_same_as_json_and_as_binary(pcm, number):
     as_json = decode(text(type="audio", pcm16=b64(pcm), id=number))
     as_binary = decode(struct.pack("<BI", 1, number) + pcm)
-    assert as_json == as_binary
+    assert as_json == as_binary == decode(protocol.encode_binary(protocol.BINARY_AUDIO, number, pcm))
     assert as_binary.samples.astype("<i2").tobytes() == pcm
     assert as_binary.id == number
 
@@ -71,7 +71,8 @@ def test_sound_is_the_same_as_json_and_as_binary(pcm, number):
 def test_a_frame_is_the_same_as_json_and_as_binary(body, number):
     jpeg = b"\xff\xd8" + body
     as_json = decode(text(type="frame", jpeg=b64(jpeg), id=number))
-    assert as_json == decode(struct.pack("<BI", 2, number) + jpeg)
+    as_binary = decode(struct.pack("<BI", 2, number) + jpeg)
+    assert as_json == as_binary == decode(protocol.encode_binary(protocol.BINARY_FRAME, number, jpeg))
     assert (as_json.jpeg, as_json.id) == (jpeg, number)
 
 
@@ -149,6 +150,27 @@ def test_an_error_names_the_field_and_never_repeats_the_payload():
     assert "secret" not in error.message
     assert "voice_smoothing" in refused('{"type": "configure", "voice_smoothing": 99}').message
     assert len(refused(text(type="x" * 10_000)).message) <= 200
+
+
+PRIVATE = "never repeat this"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PRIVATE,
+        text(type=PRIVATE),
+        text(type=[PRIVATE]),
+        text(type="calibrate", action={PRIVATE: PRIVATE}),
+        text(type="calibrate", action=PRIVATE * 10),
+        text(type="configure", fusion_weight=PRIVATE, **{PRIVATE: 1}),
+        text(type="frame", jpeg=PRIVATE),
+        text(type="frame", jpeg=b64(PRIVATE.encode())),
+        text(type="audio", pcm16=b64(PRIVATE.encode() + b"!"), id=PRIVATE),
+    ],
+)
+def test_no_error_repeats_what_the_client_wrote(message):
+    assert PRIVATE not in refused(message).message
 
 
 def test_a_server_message_survives_the_wire():

@@ -79,15 +79,15 @@ def test_silence_is_not_asked_about_and_shows_the_history_until_it_has_aged_out(
     session = new_session(voice_smoothing=2)
     session.receive_audio(LOUD, 1, 1.0)
     hear(session, 1.0)
-    for now in (1.5, 2.0):
+    for now in (1.5, 3.0):
         session.receive_audio(QUIET, 2, now)
         assert session.take_window(now) is None
         result = session.result(now)
         assert result.voice.state == "silence"
         assert result.voice.probs == named(voice_probs(LOUD))
         assert result.used.audio == 1  # the quiet chunk was not used
-    session.receive_audio(QUIET, 3, 2.5)
-    result = session.result(2.5)
+    session.receive_audio(QUIET, 3, 3.1)
+    result = session.result(3.1)
     assert states(result) == ("silence", "absent", "none")
     assert (result.voice.label, result.used.audio) == (None, None)
 
@@ -122,6 +122,47 @@ def test_an_answer_that_comes_too_late_is_void():
     session.receive_audio(LOUD, 2, 2.9)
     session.heard(window, voice_probs(LOUD), 3.1)
     assert session.result(3.1).voice.state == "warming"
+
+
+def test_a_reading_that_comes_too_late_is_void():
+    session = new_session()
+    session.receive_frame(OTHER_FACE, 1, 0.0)
+    picture = session.take_frame(0.5)
+    session.receive_frame(FACE, 2, 2.0)
+    session.saw(picture, FaceReading(BOX, face_probs(OTHER_FACE)), 2.1)
+    assert session.result(2.1).face.state == "stale"
+    see(session, 2.2)
+    assert session.result(2.2).face.probs == named(face_probs(FACE))
+
+
+def test_a_reading_is_as_old_as_what_it_is_about():
+    session = new_session(voice_smoothing=4, face_smoothing=4)
+    session.receive_frame(OTHER_FACE, 1, 1.0)
+    picture = session.take_frame(1.0)
+    session.saw(picture, FaceReading(BOX, face_probs(OTHER_FACE)), 2.5)
+    session.receive_audio(LOUD, 1, 1.0)
+    window = session.take_window(1.0)
+    session.heard(window, voice_probs(LOUD), 2.5)
+    other = tone(SECOND, 2000)
+    session.receive_frame(FACE, 2, 3.1)
+    see(session, 3.1)
+    session.receive_audio(other, 2, 3.0)
+    hear(session, 3.1)
+    result = session.result(3.1)  # 2.1 s after the first, and four intervals are 2 s
+    assert result.face.probs == named(face_probs(FACE))
+    assert result.voice.probs == named(voice_probs(other))
+
+
+def test_with_a_smoothing_of_one_and_chunks_of_a_second_a_voice_stays():
+    session = new_session(voice_smoothing=1)
+    for tick in range(2, 21):
+        now = tick / 2
+        if tick % 2 == 0:
+            session.receive_audio(LOUD, tick, now - 0.1)
+        window = session.take_window(now)
+        if window is not None:
+            session.heard(window, voice_probs(window.samples), now + 0.05)
+        assert session.result(now + 0.1).voice.state == "ok"
 
 
 def test_a_face_is_shown_with_its_box():

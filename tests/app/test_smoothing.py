@@ -9,15 +9,17 @@ from app.smoothing import Smoother
 READINGS = st.lists(st.tuples(st.integers(0, 8), st.floats(0, 10)), max_size=30)
 
 
-@given(st.integers(1, 6), READINGS, st.integers(0, 8))
-def test_is_the_mean_of_the_newest_readings_that_are_not_too_old(count, readings, later):
-    smoother, now, history = Smoother(count, 1.0), 0, []
+@given(st.integers(1, 6), READINGS, st.integers(0, 8), st.integers(0, 8))
+def test_is_the_mean_of_the_newest_readings_that_are_not_too_old(count, readings, later, lasting):
+    smoother, now, history = Smoother(count, 1.0, lasting), 0, []
     for pause, value in readings:
         now += pause
         smoother.add(probabilities(value), now)
         history.append((now, probabilities(value)))
     now += later
     kept = [probs for at, probs in history[-count:] if now - at <= count]
+    if not kept and history and now - history[-1][0] <= lasting:
+        kept = [history[-1][1]]
     mean = smoother.mean(now)
     if not kept:
         assert mean is None
@@ -27,7 +29,7 @@ def test_is_the_mean_of_the_newest_readings_that_are_not_too_old(count, readings
 
 
 def test_keeps_the_newest_when_it_shrinks_and_its_history_when_it_grows():
-    smoother = Smoother(3, 1.0)
+    smoother = Smoother(3, 1.0, 0.0)
     for second, value in enumerate((1.0, 2.0, 3.0)):
         smoother.add(probabilities(value), second)
     smoother.resize(5)
@@ -37,7 +39,7 @@ def test_keeps_the_newest_when_it_shrinks_and_its_history_when_it_grows():
 
 
 def test_forgets_when_cleared():
-    smoother = Smoother(3, 1.0)
+    smoother = Smoother(3, 1.0, 0.0)
     smoother.add(probabilities(1.0), 0.0)
     smoother.clear()
     assert smoother.mean(0.0) is None

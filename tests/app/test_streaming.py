@@ -213,7 +213,8 @@ def test_a_slow_path_costs_its_own_answers_only():
 
     async def visit():
         answers_of["viewer"] = answers = Answers(voice_delay=1.7, face_delay=0.01)
-        viewer = Viewer(new_streaming(answers))
+        # Ten intervals of history outlast the wait for the next answer.
+        viewer = Viewer(new_streaming(answers, voice_smoothing=10))
         await viewer.talk(10)
         await viewer.leave()
         return viewer.results
