@@ -75,19 +75,27 @@ export class Capture extends EventTarget {
     this.stop();
     const turn = this.#turn;
     const wanted = Object.keys(KINDS).filter((device) => choice[device] !== null);
-    const { stream, problems } = await openDevices(wanted, choice);
+    // What has to be loaded is loaded first: once the devices are on, nothing is waited for, so that
+    // the page can say at once that they are.
+    const audio = wanted.includes("microphone") ? await loadSound() : null;
+    const within = wanted.filter((device) => device !== "microphone" || audio !== null);
+    const opened = turn === this.#turn ? await openDevices(within, choice) : null;
     if (turn !== this.#turn) {
-      stream.getTracks().forEach((track) => track.stop());
+      opened?.stream.getTracks().forEach((track) => track.stop());
+      audio?.close();
       return null;
     }
+    const { stream, problems } = opened;
     this.#stream = stream;
+    this.#audio = audio;
     stream.getTracks().forEach((track) => this.#watch(track));
-    if (this.hasMicrophone) await this.#startSound();
-    if (this.hasCamera) {
-      this.#video.srcObject = new MediaStream(stream.getVideoTracks());
-      await this.#video.play().catch(() => {}); // interrupted by a stop
+    if (this.hasMicrophone) this.#startSound();
+    if (this.hasCamera) this.#startPreview();
+    const silent = wanted.includes("microphone") && !this.hasMicrophone;
+    if (silent && !problems.some(({ device }) => device === "microphone")) {
+      problems.push({ device: "microphone", reason: "failed" });
     }
-    return turn === this.#turn ? problems : null;
+    return problems;
   }
 
   /** Release both devices; the browser's own recording lights go out. */
@@ -119,18 +127,23 @@ export class Capture extends EventTarget {
     }
   }
 
-  async #startSound() {
-    // At the device's own rate: Firefox refuses to join a stream to a context of another rate.
-    this.#audio = new AudioContext();
-    const audio = this.#audio;
-    await audio.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
-    if (audio !== this.#audio) return; // stopped meanwhile
-    const source = audio.createMediaStreamSource(new MediaStream(this.#stream.getAudioTracks()));
-    const node = new AudioWorkletNode(audio, "voice-capture");
-    node.port.onmessage = ({ data }) => this.#say("audio", data);
-    // The node outputs silence; it is joined to the speakers only because that is what drives it.
-    source.connect(node).connect(audio.destination);
-    await audio.resume();
+  #startSound() {
+    const tracks = this.#stream.getAudioTracks();
+    try {
+      const source = this.#audio.createMediaStreamSource(new MediaStream(tracks));
+      const node = new AudioWorkletNode(this.#audio, "voice-capture");
+      node.port.onmessage = ({ data }) => this.#say("audio", data);
+      // The node outputs silence; it is joined to the speakers only because that is what drives it.
+      source.connect(node).connect(this.#audio.destination);
+      this.#audio.resume().catch(() => {}); // interrupted by a stop
+    } catch {
+      tracks.forEach((track) => track.stop()); // a microphone that nobody listens to is off
+    }
+  }
+
+  #startPreview() {
+    this.#video.srcObject = new MediaStream(this.#stream.getVideoTracks());
+    this.#video.play().catch(() => {}); // interrupted by a stop
   }
 
   #live(kind) {
@@ -147,6 +160,19 @@ export class Capture extends EventTarget {
 
   #say(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** An AudioContext that knows the worklet, or null where that cannot be loaded. */
+async function loadSound() {
+  // At the device's own rate: Firefox refuses to join a stream to a context of another rate.
+  const audio = new AudioContext();
+  try {
+    await audio.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+    return audio;
+  } catch {
+    audio.close();
+    return null;
   }
 }
 

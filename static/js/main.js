@@ -20,7 +20,8 @@ const pickers = new DevicePickers(() => running && restart());
 let running = false;
 let timer = null;
 let pacer = new FramePacer(500);
-let lastPicture = 0;
+let lastPicture = 0; // or when none was called for
+let soundFailed = false;
 
 function socketUrl() {
   const url = new URL("ws", location.href);
@@ -39,6 +40,7 @@ async function start() {
 async function restart() {
   capture.stop();
   clearInterval(timer);
+  soundFailed = false;
   for (const subject of ["camera", "microphone", "picture", "page"]) view.showProblem(subject, null);
   const { choice } = pickers;
   if (choice.camera === null && choice.microphone === null) {
@@ -47,18 +49,28 @@ async function restart() {
     return;
   }
   view.showAsking();
-  const problems = await capture.start(choice);
+  const problems = await startCapture(choice);
   if (problems === null) return;
   for (const { device, reason } of problems) view.showProblem(device, deviceWords(device, reason));
-  pickers.show(await listDevices());
+  soundFailed = problems.some(({ device, reason }) => device === "microphone" && reason === "failed");
   showDevices();
-  if (!running) return;
-  lastPicture = performance.now();
-  timer = setInterval(pump, PUMP_MS);
+  if (running) timer = setInterval(pump, PUMP_MS);
+  pickers.show(await listDevices()); // permission has shown the names
+}
+
+async function startCapture(choice) {
+  try {
+    return await capture.start(choice);
+  } catch {
+    stop(); // whatever it was: no device stays on unseen
+    view.showProblem("page", "The camera and the microphone could not be started. Please reload the page.");
+    return null;
+  }
 }
 
 function stop() {
   running = false;
+  soundFailed = false;
   clearInterval(timer);
   capture.stop();
   stream.close();
@@ -75,15 +87,14 @@ function showDevices() {
 
 /** Runs from the timer and from every chunk of sound: hidden tabs get few timers, but all the sound. */
 async function pump() {
+  const wanted = stream.isReady && capture.hasCamera && pacer.due(performance.now(), stream.bufferedAmount);
+  const jpeg = wanted ? await capture.takeFrame() : null;
   const now = performance.now();
-  if (!stream.isReady) lastPicture = now;
-  if (!stream.isReady || !capture.hasCamera || !pacer.due(now, stream.bufferedAmount)) return;
-  const jpeg = await capture.takeFrame();
   if (jpeg !== null) {
     const id = stream.sendFrame(jpeg);
-    lastPicture = performance.now();
-    if (id !== null) pacer.sent(id, lastPicture);
+    if (id !== null) pacer.sent(id, now);
   }
+  if (!wanted || jpeg !== null) lastPicture = now;
   const asleep = now - lastPicture > PICTURE_PAUSE_MS;
   view.showProblem("picture", asleep ? "The camera picture is paused." : null);
 }
@@ -91,7 +102,7 @@ async function pump() {
 capture.addEventListener("audio", ({ detail }) => {
   view.showLevel(detail.level);
   const unsent = stream.sendAudio(detail.samples) === null && stream.isReady;
-  view.showProblem("network", unsent ? "The network is slow: some of the sound is left out." : null);
+  if (unsent) view.showMishap("network", "The network is slow: some of the sound is left out.");
   pump();
 });
 
@@ -104,6 +115,7 @@ stream.addEventListener("ready", ({ detail }) => {
   pacer = new FramePacer(detail.settings.result_interval * 1000);
   sliders.show(detail);
   view.showReady(detail);
+  if (soundFailed) restart(); // what was missing can perhaps be loaded now
 });
 
 stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
@@ -111,10 +123,9 @@ stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
   if (!running) return;
   view.showResult(result);
   view.showDelay(delayMs);
-  view.showProblem("server", null);
 });
 
-stream.addEventListener("problem", ({ detail }) => view.showProblem("server", `The server says: ${detail.message}`));
+stream.addEventListener("problem", ({ detail }) => view.showMishap("server", `The server says: ${detail.message}`));
 
 stream.addEventListener("state", ({ detail }) => {
   view.showConnection(detail);

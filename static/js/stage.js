@@ -1,6 +1,6 @@
 /** The mirrored camera preview with the face box, and the microphone level below it. */
 
-import { placeBox } from "./geometry.js";
+import { placeBox, placeLabel } from "./geometry.js";
 import { capitalise, percent } from "./words.js";
 
 const QUIETEST_DB = -60;
@@ -24,7 +24,7 @@ export class Stage {
   /** @param face `face` of a result */
   showFace({ box, label, probs }) {
     this.#box = box ?? null;
-    this.#boxElement.dataset.emotion = label ?? "";
+    for (const part of [this.#boxElement, this.#boxLabel]) part.dataset.emotion = label ?? "";
     this.#boxLabel.textContent = label ? `${capitalise(label)} ${percent(probs[label])}` : "";
     this.#place();
   }
@@ -47,11 +47,17 @@ export class Stage {
   #place() {
     const { videoWidth, videoHeight } = this.video;
     this.#boxElement.hidden = this.#box === null || videoWidth === 0;
+    this.#boxLabel.hidden = this.#boxElement.hidden || this.#boxLabel.textContent === "";
     if (this.#boxElement.hidden) return;
     const frame = { width: videoWidth, height: videoHeight };
     const stage = { width: this.#root.clientWidth, height: this.#root.clientHeight };
-    for (const [side, pixels] of Object.entries(placeBox(this.#box, frame, stage))) {
-      this.#boxElement.style[side] = `${pixels}px`;
-    }
+    const box = placeBox(this.#box, frame, stage);
+    const label = { width: this.#boxLabel.offsetWidth, height: this.#boxLabel.offsetHeight };
+    putAt(this.#boxElement, box);
+    putAt(this.#boxLabel, placeLabel(box, label, stage));
   }
+}
+
+function putAt(element, place) {
+  for (const [side, pixels] of Object.entries(place)) element.style[side] = `${pixels}px`;
 }

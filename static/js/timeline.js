@@ -3,7 +3,6 @@
 import { History, SPAN_MS } from "./history.js";
 import { LABELS, capitalise, percent } from "./words.js";
 
-const GAP_MS = 2000; // a longer pause between results breaks the line
 const MARGIN = { left: 48, right: 84, top: 10 };
 const AXIS_HEIGHT = 18;
 const STRIP_HEIGHT = 18;
@@ -24,6 +23,11 @@ export class Timeline {
       this.#colours = null;
       this.draw(performance.now());
     });
+  }
+
+  /** Results come every `intervalMs`; a much longer pause breaks the lines. */
+  expectEvery(intervalMs) {
+    this.#history.expectEvery(intervalMs);
   }
 
   add(now, result) {
@@ -50,7 +54,7 @@ export class Timeline {
     this.#drawEndLabels(context, entries.at(-1), now, plot, y);
     STRIPS.forEach((path, i) => {
       const top = plot.bottom + STRIP_GAP * 2 + i * (STRIP_HEIGHT + STRIP_GAP);
-      this.#drawStrip(context, entries, path, now, x, top, plot);
+      this.#drawStrip(context, path, now, x, top, plot);
     });
     this.#describe(now, entries.at(-1));
   }
@@ -99,7 +103,7 @@ export class Timeline {
     let last = -Infinity;
     for (const { at, probs } of entries) {
       if (!(label in probs)) continue;
-      if (at - last > GAP_MS) context.moveTo(x(at), y(probs[label]));
+      if (this.#history.isGap(last, at)) context.moveTo(x(at), y(probs[label]));
       context.lineTo(x(at), y(probs[label]));
       last = at;
     }
@@ -109,7 +113,7 @@ export class Timeline {
 
   /** Name the two highest lines where they end: colour is not the only way to tell them apart. */
   #drawEndLabels(context, newest, now, plot, y) {
-    if (!newest?.fused || now - newest.at > GAP_MS) return;
+    if (!newest?.fused || this.#history.isGap(newest.at, now)) return;
     const highest = LABELS.toSorted((a, b) => newest.probs[b] - newest.probs[a]).slice(0, 2);
     context.textAlign = "left";
     let floor = -Infinity;
@@ -123,14 +127,14 @@ export class Timeline {
     }
   }
 
-  #drawStrip(context, entries, path, now, x, top, plot) {
+  #drawStrip(context, path, now, x, top, plot) {
     const middle = top + STRIP_HEIGHT / 2;
     context.textAlign = "right";
     context.fillStyle = this.#colours.quiet;
     context.fillText(capitalise(path), plot.left - 8, middle);
     context.fillStyle = this.#colours.empty;
     context.fillRect(plot.left, top, plot.right - plot.left, STRIP_HEIGHT);
-    for (const { label, from, to } of runs(entries, path, now)) {
+    for (const { label, from, to } of this.#history.runs(path, now)) {
       const left = Math.max(plot.left, x(from));
       const width = x(to) - left;
       context.fillStyle = this.#colours[label];
@@ -158,18 +162,6 @@ export class Timeline {
 function linesOrder(entries) {
   const leading = entries.at(-1)?.fused;
   return leading ? [...LABELS.filter((label) => label !== leading), leading] : LABELS;
-}
-
-/** Join neighbouring entries of one label: {label, from, to}. */
-function runs(entries, path, now) {
-  const joined = [];
-  entries.forEach((entry, i) => {
-    const to = Math.min(entries[i + 1]?.at ?? now, entry.at + GAP_MS);
-    const last = joined.at(-1);
-    if (last?.label === entry[path] && last.to === entry.at) last.to = to;
-    else joined.push({ label: entry[path], from: entry.at, to });
-  });
-  return joined.filter(({ label }) => label !== null);
 }
 
 function readColours() {

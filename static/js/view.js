@@ -3,9 +3,11 @@
  * server or a model in the browser made them.
  */
 
+import { Problems } from "./problems.js";
 import { Reading, TopFive } from "./readings.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
+import { Toast } from "./toast.js";
 import { LABELS, capitalise, connectionWords, devicesWords } from "./words.js";
 
 const TITLE = document.title;
@@ -19,7 +21,11 @@ export class View {
   #readings = Object.fromEntries(PATHS.map((path) => [path, new Reading(path)]));
   #topFive = new TopFive(element("top5"));
   #timeline = new Timeline(element("timeline"));
-  #problems = new Map(); // subject -> sentence
+  #problems = new Problems();
+  #toast = new Toast(element("problems"), (subject) => {
+    this.#problems.dismiss(subject);
+    this.#showProblems();
+  });
   #announced = null;
 
   constructor() {
@@ -93,7 +99,8 @@ export class View {
     this.#stage.showLevel(rms);
   }
 
-  showReady({ models, fallback }) {
+  showReady({ models, fallback, settings }) {
+    this.#timeline.expectEvery(settings.result_interval * 1000);
     element("models").textContent = `Models: ${models.voice} (voice), ${models.face} (face).`;
     if (fallback) element("models").append(` ${fallback.replace(/\.?$/, ".")}`);
   }
@@ -109,12 +116,14 @@ export class View {
 
   /** Show one sentence about a subject until it is taken back with null. */
   showProblem(subject, sentence) {
-    if (sentence === (this.#problems.get(subject) ?? null)) return;
-    this.#problems.delete(subject);
-    if (sentence !== null) this.#problems.set(subject, sentence);
-    element("problems").replaceChildren(
-      ...[...this.#problems.values()].map((words) => Object.assign(document.createElement("p"), { textContent: words })),
-    );
+    this.#problems.set(subject, sentence);
+    this.#showProblems();
+  }
+
+  /** Show one sentence about something that just happened; it goes when that stops happening. */
+  showMishap(subject, sentence) {
+    this.#problems.happened(subject, sentence, performance.now());
+    this.#showProblems();
   }
 
   /** This browser or this address cannot do it at all. */
@@ -123,9 +132,14 @@ export class View {
     this.showProblem("page", sentence);
   }
 
-  /** Let time pass on the timeline while no results come. */
+  /** Let time pass, on the timeline and for what went wrong a while ago. */
   tick() {
     this.#timeline.draw(performance.now());
+    this.#showProblems();
+  }
+
+  #showProblems() {
+    this.#toast.show(this.#problems.standing(performance.now()));
   }
 
   #clear(words) {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { retryDelay } from "../../static/js/emotion-stream.js";
-import { placeBox } from "../../static/js/geometry.js";
+import { placeBox, placeLabel } from "../../static/js/geometry.js";
 import { History } from "../../static/js/history.js";
 import { FramePacer } from "../../static/js/pacing.js";
+import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
 import { LABELS, connectionWords, stateWords } from "../../static/js/words.js";
 
@@ -47,6 +48,14 @@ test("a box in the middle stays in the middle whatever is cut off", () => {
     assert.ok(Math.abs(top + height / 2 - stage.height / 2) < 1e-9);
     assert.ok(Math.abs(width / height - (0.2 * 1280) / (0.4 * 720)) < 1e-9, "its shape is kept");
   }
+});
+
+test("a label lies above its box, inside where there is no room, and never outside the stage", () => {
+  const [stage, label] = [{ width: 320, height: 240 }, { width: 90, height: 24 }];
+  assert.deepEqual(placeLabel({ left: 100, top: 60 }, label, stage), { left: 100, top: 30 });
+  assert.deepEqual(placeLabel({ left: 100, top: 20 }, label, stage), { left: 100, top: 26 });
+  assert.deepEqual(placeLabel({ left: -40, top: -50 }, label, stage), { left: 0, top: 6 });
+  assert.deepEqual(placeLabel({ left: 300, top: 230 }, label, stage), { left: 230, top: 200 });
 });
 
 /** A server that takes the newest frame at each tick and answers some milliseconds later. */
@@ -108,6 +117,54 @@ test("the history holds a minute and knows what was seen most", () => {
   const recent = history.recent(90_000);
   assert.equal(recent[0].at, 30_000);
   assert.deepEqual(history.mostly(100_000), { label: "happy", share: 30 / 50 });
+});
+
+test("a face's run holds together at the server's own pace, and breaks where results are missing", () => {
+  const history = new History();
+  const said = { voice: { label: null }, face: { label: "sad" }, fused: { label: "sad", probs: {} } };
+  history.expectEvery(3000);
+  for (const at of [0, 3000, 6000, 30_000]) history.add(at, said);
+  assert.equal(history.isGap(0, 3000), false);
+  assert.deepEqual(history.runs("voice", 31_000), []);
+  assert.deepEqual(history.runs("face", 31_000), [
+    { label: "sad", from: 0, to: 13_500 },
+    { label: "sad", from: 30_000, to: 31_000 },
+  ]);
+  history.expectEvery(500);
+  assert.equal(history.isGap(0, 3000), true);
+  assert.equal(history.runs("face", 31_000).length, 4);
+});
+
+test("what happens again and again is one problem, until it has not for a while", () => {
+  const problems = new Problems();
+  for (const now of [0, 1000, 2000]) problems.happened("server", "no JPEG", now);
+  assert.deepEqual([...problems.standing(2000 + LINGER_MS - 1)], [["server", "no JPEG"]]);
+  assert.equal(problems.standing(2000 + LINGER_MS).size, 0);
+});
+
+test("a state stands until it is taken back, and keeps its place when its words change", () => {
+  const problems = new Problems();
+  problems.set("camera", "lost");
+  problems.set("connection", "in 4 s");
+  problems.set("camera", "muted");
+  assert.deepEqual([...problems.standing(1e9)], [["camera", "muted"], ["connection", "in 4 s"]]);
+  problems.set("camera", null);
+  assert.deepEqual([...problems.standing(1e9).keys()], ["connection"]);
+});
+
+test("a dismissed problem stays away until it says something else or comes anew", () => {
+  const problems = new Problems();
+  const shown = (now) => [...problems.standing(now).values()];
+  problems.happened("server", "no JPEG", 0);
+  problems.dismiss("server");
+  problems.happened("server", "no JPEG", 4000);
+  assert.deepEqual(shown(4000), []);
+  problems.happened("server", "too large", 4500);
+  assert.deepEqual(shown(4500), ["too large"]);
+  problems.dismiss("server");
+  assert.deepEqual(shown(4500 + LINGER_MS), []);
+  problems.happened("server", "too large", 20_000);
+  assert.deepEqual(shown(20_000), ["too large"]);
 });
 
 test("every state has words, and one that is not known yet is shown as it is", () => {
