@@ -1,5 +1,7 @@
 """`python -m app`: the server on HOST and PORT of the settings."""
 
+import socket
+
 import uvicorn
 
 from app.server import create_app
@@ -9,6 +11,7 @@ from app.settings import load
 def main() -> None:
     """Run until interrupted."""
     settings = load()
+    _refuse_no_host(settings.host, settings.port)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -18,6 +21,18 @@ def main() -> None:
         # JPEG and sound hardly shrink; results are short.
         ws_per_message_deflate=False,
     )
+
+
+def _refuse_no_host(host: str, port: int) -> None:
+    """Stop with one line where nothing can listen on `host`.
+
+    Not a matter of `Settings`: other programs use the variable HOST for things of their own (conda's compilers
+    for the kind of machine), which is no reason for `uvicorn app:app --host ...` to refuse to start.
+    """
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError) as error:
+        raise SystemExit(f"Settings refused: HOST={host}: no address or name of a machine ({error})") from None
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on (`python -m app`); `0.0.0.0` lets other machines in."""
+    """Address or name of this machine to listen on (`python -m app`); `0.0.0.0` lets other machines in."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on (`python -m app`); 0 takes a free one."""
 
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     max_batch: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests of different viewers that join one model call."""
     weights_dir: Path = Path("weights")
-    """Folder of the trained models; a relative path starts at the project's folder."""
+    """Folder of the trained models. Relative paths start at the project's folder; `~` is the home folder."""
 
     fusion_weight: Weight = 0.6
     """Weight of the voice in the late fusion; the face has the rest. Viewers may change their own."""
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     silence_rms: Annotated[float, Field(ge=0.0, le=1.0)] = SILENCE_RMS
     """A window whose RMS (0 to 1) is below this is silence; 0 turns the gate off."""
     stale_after: Annotated[float, Field(ge=0.5, le=60.0)] = 2.0
-    """Seconds after which a frame is stale, and a microphone that sends nothing is absent."""
+    """Seconds until a frame is stale, and a microphone that sends nothing is absent; at least twice `RESULT_INTERVAL`."""
     detector_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     """Least confidence at which the detector's find counts as a face."""
 
@@ -82,20 +82,37 @@ class Settings(BaseSettings):
     fer2013_root: Path | None = None
     """Folder of FER-2013 (label folders, or `fer2013.csv`), for the quick check."""
 
-    @field_validator("weights_dir")
+    @field_validator("weights_dir", "ravdess_root", "fer2013_root")
     @classmethod
-    def _from_the_project(cls, path: Path) -> Path:
-        return ROOT / path
+    def _from_the_project(cls, path: Path | None) -> Path | None:
+        try:
+            return path and ROOT / path.expanduser()
+        except RuntimeError:
+            raise PydanticCustomError("no_home", "there is no such home folder") from None
+
+    @field_validator("stale_after")
+    @classmethod
+    def _longer_than_a_frame_waits(cls, seconds: float, info: ValidationInfo) -> float:
+        # A frame waits up to one interval to be looked at, and is shown for one more.
+        interval = info.data.get("result_interval")
+        if interval is not None and seconds < 2 * interval:
+            raise PydanticCustomError(
+                "too_short", "should be at least twice RESULT_INTERVAL, which is {interval}", {"interval": interval}
+            )
+        return seconds
 
 
 def load() -> Settings:
     """Read the settings from the environment and `.env`.
 
     Raises:
-        SystemExit: a setting is unknown or its value is refused; the message is one readable line.
+        SystemExit: a setting is unknown or its value is refused, or `.env` cannot be read; the message is one
+            readable line.
     """
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"Settings refused: .env cannot be read: {error}") from None
     except ValidationError as error:
         faults = (
             f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {_words(fault)}" for fault in error.errors()

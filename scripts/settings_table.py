@@ -39,6 +39,10 @@ def env_example() -> str:
     """Return the text of `.env.example`."""
     lines = [
         "# Every setting with its default. Copy this file to .env and change what you like.",
+        "# The server reads it in the folder where it is started; the environment wins over it.",
+        "# `python -m app` goes by all of it. `uvicorn app:app` listens where its own --host and --port say; what",
+        "# `python -m app` does besides is `--ws-max-size` at twice MAX_MESSAGE_BYTES, so that a viewer is told",
+        "# `too_big` before the connection closes, and `--ws-per-message-deflate false`, which spares the CPU.",
         "# Written by `python -m scripts.settings_table`.",
     ]
     for row in rows():

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -86,17 +87,59 @@ def test_the_fusion_weight_is_between_zero_and_one(weight):
             defaults(fusion_weight=weight)
 
 
-@pytest.mark.parametrize("command", [["uvicorn", "app:app"], ["app"]])
-def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
-    done = subprocess.run(
+@pytest.mark.parametrize("name", ["WEIGHTS_DIR", "RAVDESS_ROOT", "FER2013_ROOT"])
+def test_a_folder_may_be_in_the_home_folder_or_relative_to_the_project(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value, folder in {"~/data": tmp_path / "data", "data": ROOT / "data", "/data": Path("/data")}.items():
+        monkeypatch.setenv(name, value)
+        assert getattr(load(), name.lower()) == folder
+    monkeypatch.setenv(name, "~nobody-of-this-name/data")
+    with pytest.raises(SystemExit, match=f"{name}=.*no such home folder"):
+        load()
+
+
+def test_an_env_file_that_is_no_text_stops_with_one_line(tmp_path):
+    (tmp_path / ".env").write_bytes("VOICE_MODEL=é".encode("latin-1"))
+    with pytest.raises(SystemExit, match=r"^Settings refused: \.env cannot be read: .*$"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("interval", "stale", "accepted"), [(1, 2, True), (5, 10, True), (5, 2, False), (1, 1.9, False)]
+)
+def test_a_frame_stays_fresh_until_the_next_result(monkeypatch, interval, stale, accepted):
+    monkeypatch.setenv("RESULT_INTERVAL", str(interval))
+    monkeypatch.setenv("STALE_AFTER", str(stale))
+    if accepted:
+        assert load().stale_after == stale
+    else:
+        with pytest.raises(SystemExit, match=r"STALE_AFTER=.*twice RESULT_INTERVAL"):
+            load()
+
+
+def start(command, folder, **environment):
+    return subprocess.run(
         [sys.executable, "-m", *command],
-        env={"PYTHONPATH": str(ROOT), "SILENCE_RMS": "loud"},
-        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), **environment},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "not a host", "a" * 100])
+def test_python_m_app_does_not_start_on_what_is_no_host(tmp_path, host):
+    done = start(["app"], tmp_path, HOST=host)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Settings refused: HOST={host}: ")
+
+
+@pytest.mark.parametrize("command", [["uvicorn", "app:app"], ["app"]])
+def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
+    done = start(command, tmp_path, SILENCE_RMS="loud")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "Settings refused: SILENCE_RMS=loud: Input should be a valid number, unable to parse string as a number"
