@@ -1,0 +1,1 @@
+"""What microphones, rooms, cameras and light do to what a model gets: for evaluation, never for training."""
