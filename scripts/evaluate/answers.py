@@ -1,0 +1,115 @@
+"""A model's answers on people it has not heard, and the figures that follow from them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from models.datasets.speech import Clip
+from models.inference import Float32, Int16, VoiceModel
+from models.labels import LABELS
+from models.metrics import report, speaker_interval
+
+Sounds = list[tuple[Clip, Int16]]
+View = Callable[[VoiceModel, Clip, Int16], Float32]
+"""How a clip is put to a model: probabilities [K, 7], a row for each answer; none where it gives none."""
+
+
+class LeakageError(ValueError):
+    """A model would be measured on people whom it was trained on or chosen by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Probabilities [N, 7] with the label [N], the speaker [N] and the gender [N] of each."""
+
+    probs: Float32
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    genders: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, keep: NDArray[np.bool_]) -> "Answers":
+        """Return those that a mask names."""
+        return Answers(self.probs[keep], self.labels[keep], self.speakers[keep], self.genders[keep])
+
+    def figures(self) -> dict[str, Any]:
+        """Return `metrics.Report` as plain values, with what the speakers add to it.
+
+        `speaker_interval` is null for one speaker; `gender_gap` is the distance between the genders' UARs, null
+        where there is only one.
+        """
+        people = np.unique(self.speakers)
+        by_gender: dict[str, dict[str, Any]] = {}
+        for gender in np.unique(self.genders):
+            theirs = report(self.probs[self.genders == gender], self.labels[self.genders == gender])
+            by_gender[str(gender)] = {"n": theirs.n, "uar": theirs.uar, "top1": theirs.top1, "recall": theirs.recall}
+        uars = [part["uar"] for part in by_gender.values()]
+        return {
+            **report(self.probs, self.labels).as_dict(),
+            "speakers": people.tolist(),
+            "speaker_interval": speaker_interval(self.probs, self.labels, self.speakers) if len(people) > 1 else None,
+            "by_gender": by_gender,
+            "gender_gap": max(uars) - min(uars) if len(uars) > 1 else None,
+        }
+
+
+def join(parts: Iterable[Answers]) -> Answers:
+    """Pool answers."""
+    kept = list(parts)
+    return Answers(
+        np.concatenate([part.probs for part in kept]),
+        np.concatenate([part.labels for part in kept]),
+        np.concatenate([part.speakers for part in kept]),
+        np.concatenate([part.genders for part in kept]),
+    )
+
+
+def unheard_clips(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Return for each model the clips that it is to be measured on.
+
+    One model: everybody it has not heard. Several, a cross-validation: each speaker counts once, under the one
+    model that has not heard them; whom several have not heard is left out.
+
+    Raises:
+        LeakageError: A model does not say whom it has heard, or nobody is left.
+    """
+    for model in models:
+        if not model.heard:
+            raise LeakageError(f"{model.name} does not say whom it has heard: it cannot be measured honestly")
+    parts = [
+        [clip for clip in clips if sum(clip.speaker not in other.heard for other in models) == 1
+         and clip.speaker not in model.heard]
+        for model in models
+    ]  # fmt: skip
+    if not any(parts):
+        raise LeakageError(f"nobody is left whom {', '.join(model.name for model in models)} has not heard")
+    return parts
+
+
+def ask(model: VoiceModel, sounds: Sounds, view: View, title: str = "") -> Answers:
+    """Put every clip to a model.
+
+    Raises:
+        LeakageError: A clip is of somebody whom the model has heard.
+    """
+    heard = sorted({clip.speaker for clip, _ in sounds} & model.heard)
+    if heard:
+        raise LeakageError(f"{model.name} was trained on or chosen by {', '.join(heard)}")
+    rows: list[Float32] = [np.zeros((0, len(LABELS)), np.float32)]
+    about: list[Clip] = []
+    for clip, sound in tqdm(sounds, desc=f"{model.name} {title}".strip(), unit="clip", leave=False):
+        probs = view(model, clip, sound)
+        rows.append(probs)
+        about += [clip] * len(probs)
+    return Answers(
+        np.concatenate(rows),
+        np.array([LABELS.index(clip.label) for clip in about], dtype=np.int64),
+        np.array([clip.speaker for clip in about], dtype=np.str_),
+        np.array([clip.gender for clip in about], dtype=np.str_),
+    )

@@ -1,0 +1,243 @@
+"""A model card's figures, part by part: measured, printed as they come, and kept."""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from app.settings import Settings
+from models.datasets import fer2013
+from models.datasets.speech import Clip, ravdess, read_clips, savee
+from models.detection import FaceDetector
+from models.face_path import load_face_path
+from models.inference import FacePath, VoiceModel
+from models.labels import LABELS
+from models.loading import load_voice
+from scripts.evaluate import face, fusion, plots, speed, tables, voice
+from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
+from scripts.measure_crop import video_frames
+
+PARTS = ("voice", "face", "fusion", "speed")
+SETTINGS = (
+    "inference_engine", "fusion_weight", "voice_smoothing", "face_smoothing", "result_interval", "voice_window",
+    "silence_rms", "detector_confidence",
+)  # fmt: skip
+"""What the figures depend on, kept with them."""
+QUICK_CLIPS, QUICK_FACES = 1, 20
+"""With --quick: clips of each label of each speaker, and pictures of each label."""
+BABBLE_CLIPS = 60
+"""Clips that babble is drawn from, spread over all the speakers."""
+FEW = 10
+"""So few clips are listed one by one: shares of them would say nothing."""
+VIDEO_FRAMES = 8
+"""Frames of each video in which faces are looked for at a distance."""
+
+
+class Card:
+    """What is measured so far: printed as it comes, and kept for the JSON file."""
+
+    def __init__(self, options: argparse.Namespace, settings: Settings) -> None:
+        self._options, self._settings = options, settings
+        self.kept: dict[str, Any] = {"labels": LABELS, "quick": options.quick, "notes": []}
+        self.kept["settings"] = {name: getattr(settings, name) for name in SETTINGS}
+        self._shown: Answers | None = None
+        self._seen: tuple[Any, Any] | None = None
+
+    def run(self, parts: Sequence[str]) -> None:
+        """Measure the parts whose data are given."""
+        needs = {"voice": "ravdess", "face": "fer2013", "fusion": "ravdess_av", "speed": None}
+        for part in PARTS:
+            need = needs[part]
+            if part not in parts:
+                continue
+            if need is not None and getattr(self._options, need) is None:
+                self._note(f"{part}: not measured, --{need.replace('_', '-')} is not given")
+                continue
+            getattr(self, f"_{part}")()
+
+    def _voice(self) -> None:
+        """Measure the voice path."""
+        options, settings = self._options, self._settings
+        models = [self._voice_model(name) for name in options.folds or [options.voice_model]]
+        everybody = ravdess(options.ravdess)
+        clips = [clip for clip in everybody if not options.actors or int(clip.speaker[-2:]) in options.actors]
+        if options.actors:
+            refuse_heard(models, clips)
+        kept = self.kept["voice"] = {"models": [model.name for model in models]}
+        subjects = self._subjects(models, clips)
+        kept["accuracy"], pooled = voice.accuracy(settings, subjects)
+        self._print_accuracy(f"Voice, RAVDESS: {', '.join(kept['models'])}", kept["accuracy"])
+        for name, answers in pooled.items():
+            self._draw(f"voice {name}", answers)
+        self._shown = pooled[voice.STREAM]
+        if options.savee:
+            self._savee(models)
+        spread = everybody[:: max(1, len(everybody) // BABBLE_CLIPS)]
+        kept["conditions"] = voice.robustness(settings, subjects, list(read_clips(spread)))
+        _say("Voice in noise, rooms and telephones", tables.voice_conditions(kept["conditions"]))
+        kept["not_a_voice"] = voice.not_a_voice(settings, models, 10 if options.quick else 30)
+        _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(kept["not_a_voice"]))
+
+    def _face(self) -> None:
+        """Measure the face path."""
+        faces = fer2013.load(self._options.fer2013, self._options.split, QUICK_FACES if self._options.quick else 0)
+        path = self._face_path()
+        kept = self.kept["face"] = {"model": path.name, "usage": fer2013.USAGES[self._options.split]}
+        kept["accuracy"], probs = face.accuracy(path.model, faces)
+        self._seen = probs, faces.labels
+        rows = {"crops": kept["accuracy"]}
+        _say(f"Face, FER-2013 {kept['usage']}: {path.name}", tables.accuracy(rows), tables.recalls(rows),
+             tables.confusion(kept["accuracy"]))  # fmt: skip
+        if self._options.split == "test":
+            self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model")
+        self._note("face: no figure by gender, FER-2013 does not say it")
+        if self._options.figures:
+            plots.draw(self._options.figures, "face crops", probs, faces.labels)
+        detector = FaceDetector(self._settings.detector_confidence)
+        # Every face model that a path can hold says how its crops are framed.
+        kept["conditions"] = face.robustness(path, path.model.geometry, faces, detector)  # type: ignore[attr-defined]
+        _say("Face in bad conditions", tables.face_conditions(kept["conditions"]))
+        videos = sorted((self._options.ravdess_av / "clips").glob("*.mp4")) if self._options.ravdess_av else []
+        if videos:
+            frames = (frame for video in videos for frame in video_frames(video, VIDEO_FRAMES))
+            kept["far_faces"] = face.far_faces(frames, detector)
+            _say("Faces found at a distance, real videos", tables.far_faces(kept["far_faces"]))
+
+    def _fusion(self) -> None:
+        """Measure late fusion."""
+        options, settings = self._options, self._settings
+        model, path = self._voice_model(options.voice_model), self._face_path()
+        kept = self.kept["fusion"] = {"voice": model.name, "face": path.name}
+        scenes = {"videos": fusion.video_scenes(options.ravdess_av)}
+        if options.ravdess:
+            scenes["faces and sound"] = fusion.face_crop_scenes(options.ravdess_av, options.ravdess)
+        else:
+            self._note("fusion: no faces with sound, --ravdess is not given")
+        for name, these in scenes.items():
+            if not these:
+                self._note(f"fusion: no {name}")
+                continue
+            chosen = these[:: max(1, len(these) // 14)] if options.quick else these
+            kept[name] = fusion.real(settings, chosen, model, path)
+            _print_fusion(f"Fusion, real: {name}, {model.name} + {path.name}", kept[name])
+        if self._shown is not None and self._seen is not None:
+            kept["synthetic"] = fusion.synthetic(settings, self._shown, self._seen)
+            _say("Fusion, synthetic: RAVDESS voices and FER-2013 faces of the same label, paired at random",
+                 tables.accuracy({"fused": kept["synthetic"]["fused"]}))  # fmt: skip
+            self._note("fusion: synthetic pairs say nothing of real people, whose voice and face go together")
+
+    def _speed(self) -> None:
+        """Measure the time of an answer."""
+        options = self._options
+        repeats = 30 if options.quick else 300
+        model, path = self._voice_model(options.voice_model), self._face_path()
+        weights = self._settings.weights_dir
+        rows = self.kept["speed"] = {
+            model.name: {**speed.size(weights, options.voice_model), "ms": speed.voice(model, repeats)},
+            path.name: {**speed.size(weights, options.face_model), "ms": speed.face(path.model, repeats)},
+        }
+        if options.fer2013:
+            picture = fer2013.load(options.fer2013, options.split, 1).images[LABELS.index("happy")]
+            rows[path.name]["ms"] |= speed.face_path(path, picture, repeats)
+        _say(f"Speed, one thread of {self._settings.inference_engine}", tables.speeds(rows))
+
+    def _savee(self, models: Sequence[VoiceModel]) -> None:
+        """Measure on SAVEE, another corpus, with every model that has not heard it."""
+        clips = savee(self._options.savee)
+        rows = self.kept["voice"]["savee"] = {}
+        for model in models:
+            own = [clip for clip in clips if clip.speaker not in model.heard]
+            if own:
+                sounds = list(read_clips(_thin(own) if self._options.quick else own))
+                for name, view in voice.views(self._settings).items():
+                    rows[f"{model.name}, {name}"] = ask(model, sounds, view, f"SAVEE {name}").figures()
+        if rows:
+            _say("Voice, SAVEE", tables.accuracy(rows))
+        else:
+            self._note("voice: SAVEE not measured, its speakers have been heard")
+
+    def _subjects(self, models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[voice.Subject]:
+        parts = unheard_clips(models, clips)
+        left_out = sorted({clip.speaker for clip in clips} - {clip.speaker for part in parts for clip in part})
+        if left_out:
+            self._note(f"voice: left out {', '.join(left_out)} (heard, or not heard by several of the models)")
+        return [
+            voice.Subject(model, list(read_clips(_thin(part) if self._options.quick else part)))
+            for model, part in zip(models, parts, strict=True) if part
+        ]  # fmt: skip
+
+    def _voice_model(self, name: str) -> VoiceModel:
+        return load_voice(name, engine=self._settings.inference_engine, weights_dir=self._settings.weights_dir)
+
+    def _face_path(self) -> FacePath:
+        path, _ = load_face_path(
+            self._options.face_model,
+            engine=self._settings.inference_engine,
+            weights_dir=self._settings.weights_dir,
+            detector_confidence=self._settings.detector_confidence,
+        )
+        return path
+
+    def _print_accuracy(self, title: str, figures: dict[str, Any]) -> None:
+        pooled = figures["pooled"]
+        blocks = [tables.accuracy(pooled), tables.recalls(pooled), tables.genders(pooled)]
+        if len(figures["by_model"]) > 1:
+            blocks.append(tables.folds(figures["by_model"], figures["over_models"]))
+        for name in (voice.STREAM, voice.WHOLE):
+            blocks += [f"Confusion, {name}:", tables.confusion(pooled[name])]
+        _say(title, *blocks)
+        if len(pooled[voice.WHOLE]["speakers"]) == 1:
+            self._note("voice: one speaker; the intervals are over their clips and say nothing of other people")
+
+    def _draw(self, title: str, answers: Answers) -> None:
+        if self._options.figures:
+            plots.draw(self._options.figures, title, answers.probs, answers.labels)
+
+    def _note(self, text: str) -> None:
+        self.kept["notes"].append(text)
+        print(f"\nNote: {text}")
+
+
+def refuse_heard(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> None:
+    """Refuse speakers who were asked for by name and whom every model has heard.
+
+    Raises:
+        LeakageError: There is such a speaker.
+    """
+    heard = sorted(speaker for speaker in {clip.speaker for clip in clips} if all(speaker in m.heard for m in models))
+    if heard:
+        raise LeakageError(f"trained on or chosen by: {', '.join(heard)}")
+
+
+def _thin(clips: Sequence[Clip]) -> list[Clip]:
+    groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.speaker, clip.label].append(clip)
+    return [clip for group in groups.values() for clip in group[-QUICK_CLIPS:]]
+
+
+def _say(title: str, *blocks: str) -> None:
+    print(f"\n## {title}", *blocks, sep="\n\n", flush=True)
+
+
+def _print_fusion(title: str, figures: dict[str, Any]) -> None:
+    summary = (
+        f"{figures['both_paths_answered']} of {figures['scenes']} clips answered by both paths; speakers: "
+        f"{', '.join(figures['speakers'])}; face found in {figures['face_found']:.1%} of the results; weight of the "
+        f"voice {figures['weight']:g}"
+    )
+    if "gain" not in figures:
+        _say(title, summary)
+        return
+    if figures["scenes"] <= FEW:
+        _say(title, summary, tables.scenes(figures["each"]))
+        return
+    rows = {name: figures[name] for name in ("voice", "face", "fused")}
+    gain = figures["gain"]
+    low, high = (100 * bound for bound in gain["interval"])
+    _say(
+        title, summary, tables.accuracy(rows), tables.recalls(rows),
+        f"Fused over {gain['over']} alone: {100 * gain['uar']:+.1f} points UAR [{low:+.1f}, {high:+.1f}] "
+        "(paired bootstrap over clips)",
+        tables.sweep(figures["sweep"]) + "\n\n(for reading only: the weight is not chosen on these clips)",
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Sound and pictures through a real session, in the clip's own time: nothing waits, nothing is mocked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from app.protocol import Result
+from app.session import Session
+from app.settings import Settings
+from models.inference import SAMPLE_RATE, FacePath, FaceReading, Int16, VoiceModel
+
+SOUND, PICTURE = 1, 2
+"""Kinds of media, numbered as on the wire."""
+CHUNK = SAMPLE_RATE // 10
+
+Event = tuple[float, int, bytes]
+"""Seconds since the start, kind, payload: PCM16 or a JPEG."""
+
+
+def sound_events(sound: Int16) -> Iterator[Event]:
+    """Yield a sound in chunks of 0.1 s, each when its last sample has been spoken."""
+    for start in range(0, len(sound), CHUNK):
+        chunk = sound[start : start + CHUNK]
+        yield (start + len(chunk)) / SAMPLE_RATE, SOUND, chunk.astype("<i2").tobytes()
+
+
+def picture_events(jpegs: Sequence[bytes], seconds: float) -> Iterator[Event]:
+    """Yield pictures spread evenly over so many seconds, each in the middle of its share."""
+    for index, payload in enumerate(jpegs):
+        yield (index + 0.5) * seconds / len(jpegs), PICTURE, payload
+
+
+def stream(
+    settings: Settings, events: Iterable[Event], voice: VoiceModel | None = None, face: FacePath | None = None
+) -> Iterator[Result]:
+    """Yield every result that a viewer would get who sends these events, which come in order of time.
+
+    As the server does, the models are asked when a result is due, about the newest window and the newest frame;
+    they answer at once. What came after the last due result gets one more.
+    """
+    session = Session(settings, now=0.0)
+    ticks = 1
+    newest = 0.0
+
+    def result(now: float) -> Result:
+        if voice is not None and (window := session.take_window(now)):
+            session.heard(window, voice.predict(window.samples[None])[0], now)
+        if face is not None and (picture := session.take_frame(now)):
+            reading = face.analyse([picture.jpeg])[0]
+            if isinstance(reading, FaceReading):
+                session.saw(picture, reading, now)
+        return session.result(now)
+
+    for at, kind, payload in events:
+        while at > ticks * settings.result_interval:
+            yield result(ticks * settings.result_interval)
+            ticks += 1
+        newest = at
+        if kind == SOUND:
+            session.receive_audio(np.frombuffer(payload, "<i2").astype(np.int16), None, at)
+        else:
+            session.receive_frame(payload, None, at)
+    yield result(newest)

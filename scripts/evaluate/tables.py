@@ -1,0 +1,147 @@
+"""The figures as Markdown tables, as the model cards show them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from models.labels import LABELS
+
+GAP = 0.10
+"""A gap between the genders' UARs above this is marked."""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
+    return "\n".join(lines)
+
+
+def share(value: float | None) -> str:
+    """Return a share as a percentage."""
+    return "-" if value is None else f"{value:.1%}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of shares."""
+    return "-" if bounds is None else f"[{bounds[0]:.1%}, {bounds[1]:.1%}]"
+
+
+def points(value: float | None) -> str:
+    """Return a difference of shares in percentage points."""
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def accuracy(rows: dict[str, dict[str, Any]]) -> str:
+    """Return a line for each report: top-1, top-5, UAR, their intervals, ECE."""
+    heads = ["", "n", "top-1 [95 %]", "top-5", "UAR [95 %]", "UAR, 95 % over speakers", "ECE"]
+    lines = [
+        [name, f"{r['n']}", f"{share(r['top1'])} {interval(r['top1_interval'])}", share(r["top5"]),
+         f"{share(r['uar'])} {interval(r['uar_interval'])}", interval(r.get("speaker_interval")), f"{r['ece']:.3f}"]
+        for name, r in rows.items()
+    ]  # fmt: skip
+    if not any(r.get("speaker_interval") for r in rows.values()):
+        for line in (heads, *lines):
+            del line[5]
+    return table(heads, lines)
+
+
+def recalls(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the recall of each label, a line for each report."""
+    return table(
+        ("recall", *LABELS), ((name, *(share(r["recall"].get(label)) for label in LABELS)) for name, r in rows.items())
+    )
+
+
+def confusion(figures: dict[str, Any]) -> str:
+    """Return the confusion matrix of a report: rows are true labels."""
+    rows = ((label, *map(str, counts)) for label, counts in zip(LABELS, figures["confusion"], strict=True))
+    return table(("true \\ said", *LABELS), rows)
+
+
+def genders(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the UAR by gender, a line for each report; a gap above 10 points is marked."""
+    there = sorted({gender for r in rows.values() for gender in r["by_gender"]})
+    return table(("UAR", *there, "gap, points"), (
+        (name, *(share(r["by_gender"].get(gender, {}).get("uar")) for gender in there), _gap(r["gender_gap"]))
+        for name, r in rows.items()
+    ))  # fmt: skip
+
+
+def folds(by_model: dict[str, dict[str, Any]], over_models: dict[str, dict[str, float]]) -> str:
+    """Return the UAR of each model on its own speakers, a column for each view, and their mean and deviation."""
+    rows = []
+    for model, figures in by_model.items():
+        people: list[str] = next((r["speakers"] for r in figures.values() if r), [])
+        rows.append((model, " ".join(people), *(share(figures[name] and figures[name]["uar"]) for name in over_models)))
+    means = (f"{part['mean']:.1%} ± {100 * part['deviation']:.1f}" for part in over_models.values())
+    return table(("UAR", "speakers", *over_models), [*rows, ("mean ± standard deviation", "", *means)])
+
+
+def voice_conditions(rows: dict[str, dict[str, Any]]) -> str:
+    """Return what is left of the UAR in each condition."""
+    heads = (
+        "condition",
+        "1 window: UAR",
+        "lost, points",
+        "stream: UAR",
+        "95 % over speakers",
+        "lost, points",
+        "answered",
+    )
+    return table(heads, (
+        (name, share(r["window"]["uar"]), points(r["window"]["lost"]), share(r["stream"]["uar"]),
+         interval(r["stream"]["speaker_interval"]), points(r["stream"]["lost"]), _gap(r["stream"]["gender_gap"]),
+         share(r["answered"]))
+        for name, r in rows.items()
+    ))  # fmt: skip
+
+
+def not_a_voice(rows: dict[str, dict[str, Any]]) -> str:
+    """Return what is shown of sounds without a voice."""
+    heads = ("sound", "RMS", "shown as silence", "of the rest above 0.6", "most shown")
+    return table(heads, (
+        (name, f"{r['rms']:.4f}", share(r["gated"]), share(r["sure"]), r["label"] or "-") for name, r in rows.items()
+    ))  # fmt: skip
+
+
+def face_conditions(rows: dict[str, dict[str, Any]]) -> str:
+    """Return what is left on crops and through the whole face path in each condition."""
+    heads = ("condition", "n", "crop: UAR", "lost, points", "face found", "in the frame: UAR", "lost, points")
+    return table(heads, (
+        (name, f"{r['n']}", *_left(r["crop"]), share(r["found"]), *_left(r["frame"])) for name, r in rows.items()
+    ))  # fmt: skip
+
+
+def far_faces(figures: dict[str, Any]) -> str:
+    """Return in how many frames a face of each width was found."""
+    heads = ("width of the face", *(f"{side} px" for side in figures["found"]))
+    return table(heads, [(f"found in {figures['frames']} frames", *map(str, figures["found"].values()))])
+
+
+def scenes(each: list[dict[str, str]]) -> str:
+    """Return what was shown of each clip."""
+    return table(tuple(each[0]), (tuple(row.values()) for row in each))
+
+
+def sweep(by_weight: dict[str, float]) -> str:
+    """Return the fused UAR by the weight of the voice."""
+    return table(("weight of the voice", *by_weight), [("fused UAR", *map(share, by_weight.values()))])
+
+
+def speeds(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the medians and the sizes of the models."""
+    lines = []
+    for name, r in rows.items():
+        size = "-" if r["parameters"] is None else f"{r['parameters']:,}"
+        weight = "-" if r["onnx_bytes"] is None else f"{r['onnx_bytes'] / 1e6:.1f} MB"
+        lines += [(name, size, weight, what, f"{ms:.2f}") for what, ms in r["ms"].items()]
+    return table(("model", "parameters", "ONNX file", "one answer of", "ms, median"), lines)
+
+
+def _left(part: dict[str, Any] | None) -> tuple[str, str]:
+    return ("-", "-") if part is None else (share(part["uar"]), points(part["lost"]))
+
+
+def _gap(gap: float | None) -> str:
+    if gap is None:
+        return "-"
+    return f"**{100 * gap:.1f} (above 10)**" if gap > GAP else f"{100 * gap:.1f}"
