@@ -75,8 +75,8 @@ def video_scenes(root: Path) -> list[Scene]:
         return []
 
     def events(path: Path) -> Callable[[], Iterable[Event]]:
-        # Pictures come at least as often as results are due; each result takes the newest.
-        return lambda: media(path, 0.1)
+        # Pictures come more often than results are due; each result takes the newest.
+        return lambda: sorted(media(path, 0.1), key=lambda event: event[0])
 
     matches = [(path, _VIDEO_NAME.fullmatch(path.name)) for path in sorted((root / "clips").glob("*.mp4"))]
     return [
