@@ -85,6 +85,7 @@ def voice_conditions(rows: dict[str, dict[str, Any]]) -> str:
         "stream: UAR",
         "95 % over speakers",
         "lost, points",
+        "gap of genders",
         "answered",
     )
     return table(heads, (

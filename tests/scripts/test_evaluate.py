@@ -275,6 +275,8 @@ def test_the_command_prints_and_writes_what_the_shipped_models_do(
     assert any("left out ravdess-02, ravdess-03" in note for note in card["notes"])
     assert printed.count("\n## ") == 8
     assert f"| {voice.STREAM} | 7 |" in printed
+    for block in printed.split("\n\n"):  # every line of a table has as many cells as its head
+        assert len({line.count("|") for line in block.splitlines() if line.startswith("|")}) <= 1, block
     assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"face_crops.png", "voice_whole_clip.png"}
 
 
