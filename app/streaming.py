@@ -1,8 +1,9 @@
 """The WebSocket endpoint: receive, tick, send. A thin asyncio shell around `Session`.
 
 Three tasks serve a viewer. One receives and feeds the session. One ticks: it asks the models and puts
-the result in a slot. One sends what is in the slot. A slow reader blocks the sender alone, so that the
-slot's result is replaced by a newer one (and counted); a slow model blocks only its own path.
+the result in a slot. One sends what is in the slot. A slow reader, once the connection's buffers are full,
+blocks the sender alone, so that the slot's result is replaced by a newer one (and counted); a slow model blocks
+only its own path.
 """
 
 import asyncio

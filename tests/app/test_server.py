@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -26,12 +27,16 @@ pytestmark = pytest.mark.e2e
 
 
 @contextlib.asynccontextmanager
-async def serving(**changes):
+async def serving(*, pings=20.0, buffer=None, **changes):
     """A server on a free port; gives its address without the scheme, and the server."""
     settings = Settings(_env_file=None, **changes)
     app = create_app(settings, LocalInference(MeanVoice(), SumFace()))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    task = asyncio.create_task(server.serve())
+    config = uvicorn.Config(app, port=0, log_level="warning", ws_ping_interval=pings, ws_ping_timeout=pings)
+    server = uvicorn.Server(config)
+    listener = config.bind_socket()
+    if buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+    task = asyncio.create_task(server.serve([listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     try:
@@ -113,6 +118,51 @@ async def test_a_message_that_is_too_big_closes_with_1009():
         assert json.loads(await socket.recv())["code"] == "too_big"
         await socket.wait_closed()
         assert socket.close_code == 1009
+
+
+def reads_nothing(address):
+    """A viewer whose library stops reading, and answering pings, until somebody takes what it has read."""
+    host, port = address.split(":")
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    small.connect((host, int(port)))
+    return websockets.connect(f"ws://{address}/ws", sock=small, max_queue=1, compression=None, close_timeout=0.1)
+
+
+async def newest(socket, since):
+    """Read on until a result is from later than `since`; return it."""
+    async for text in socket:
+        message = json.loads(text)
+        if message["type"] == "result" and message["t"] > since:
+            return message
+    raise AssertionError("the connection was closed")
+
+
+async def test_who_reads_nothing_until_the_connection_is_full_misses_results():
+    async with (
+        serving(buffer=16_384, result_interval=0.1) as (address, _),
+        websockets.connect(f"ws://{address}/ws") as quick,
+        reads_nothing(address) as slow,
+    ):
+        for _ in range(2000):
+            await slow.send(b"\x09")  # answered by an error: 200 kB, where 64 kB and some may wait
+        on_time = await newest(quick, 2)
+        late = await newest(slow, on_time["t"])
+        # What the server itself was late for, both missed.
+        assert late["dropped"]["results"] - on_time["dropped"]["results"] >= 5
+
+
+async def test_who_reads_nothing_at_all_is_let_go():
+    async with (
+        serving(result_interval=0.1, pings=0.3) as (address, _),
+        httpx.AsyncClient(base_url=f"http://{address}") as client,
+        reads_nothing(address),
+    ):
+        viewers = [1]
+        async with asyncio.timeout(5):
+            while viewers[-1]:
+                viewers.append((await client.get("/readyz")).json()["viewers"])
+        assert viewers[1] == 1
 
 
 async def test_a_server_that_stops_closes_with_1012():
