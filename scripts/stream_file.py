@@ -7,8 +7,6 @@ A file with only sound, or only a picture track, works as well.
 
 import argparse
 import asyncio
-import json
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +16,11 @@ import av
 import cv2
 import numpy as np
 import websockets
+from pydantic import ValidationError
 
+from app import protocol
 from models.inference import SAMPLE_RATE
 
-SOUND, PICTURE = 1, 2
-"""First byte of a binary message."""
 CHUNK = SAMPLE_RATE // 10
 WIDTH = 480
 """Pictures are sent at most this wide, as the page does."""
@@ -33,7 +31,7 @@ class UnreadableFileError(ValueError):
 
 
 def media(path: Path, picture_interval: float) -> Iterator[tuple[float, int, bytes]]:
-    """Yield (seconds since the start, kind, payload) in order: PCM16 chunks of 0.1 s, and JPEGs.
+    """Yield (seconds since the file's start, kind, payload) in order: PCM16 chunks of 0.1 s, and JPEGs.
 
     Args:
         path: Anything that FFmpeg reads.
@@ -53,23 +51,27 @@ def media(path: Path, picture_interval: float) -> Iterator[tuple[float, int, byt
 
 
 def _messages(container: Any, tracks: list[Any], picture_interval: float) -> Iterator[tuple[float, int, bytes]]:
+    # Recordings of broadcasts begin at any time; both tracks count from the container's.
+    start = (container.start_time or 0) / av.time_base
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     waiting = np.zeros(0, np.int16)
-    sent = 0
+    heard: float | None = None  # up to when the sound was sent
     next_picture = 0.0
     for frame in container.decode(*tracks):
         if isinstance(frame, av.VideoFrame):
-            at = float(frame.time or 0.0)
+            at = float(frame.time or 0.0) - start
             if at >= next_picture:
                 next_picture = at + picture_interval
-                yield at, PICTURE, jpeg(frame.to_ndarray(format="bgr24"))
+                yield at, protocol.BINARY_FRAME, jpeg(frame.to_ndarray(format="bgr24"))
             continue
+        if heard is None:
+            heard = float(frame.time or 0.0) - start
         parts = [part.to_ndarray().ravel() for part in resampler.resample(frame)]
         waiting = np.concatenate([waiting, *parts])
         while len(waiting) >= CHUNK:
             chunk, waiting = waiting[:CHUNK], waiting[CHUNK:]
-            sent += CHUNK
-            yield sent / SAMPLE_RATE, SOUND, chunk.astype("<i2").tobytes()
+            heard += CHUNK / SAMPLE_RATE
+            yield heard, protocol.BINARY_AUDIO, chunk.astype("<i2").tobytes()
 
 
 def jpeg(image: np.ndarray) -> bytes:
@@ -83,15 +85,13 @@ def jpeg(image: np.ndarray) -> bytes:
     return buffer.tobytes()
 
 
-def line(result: dict[str, Any]) -> str:
+def line(result: protocol.Result) -> str:
     """Return a result as a line for people."""
     parts = []
-    for path in ("voice", "face", "fused"):
-        said = result[path]
-        label = said["label"]
-        words = said["state"] if label is None else f"{label} {said['probs'][label]:.0%}"
+    for path, said in (("voice", result.voice), ("face", result.face), ("fused", result.fused)):
+        words = said.state if said.label is None else f"{said.label} {said.probs[said.label]:.0%}"
         parts.append(f"{path} {words}")
-    return f"{result['t']:6.1f} s  " + "".join(f"{part:<24}" for part in parts)
+    return f"{result.t:6.1f} s  " + "".join(f"{part:<24}" for part in parts)
 
 
 async def _send(socket: websockets.ClientConnection, source: Iterator[tuple[float, int, bytes]]) -> None:
@@ -103,27 +103,24 @@ async def _send(socket: websockets.ClientConnection, source: Iterator[tuple[floa
         at, kind, payload = item
         number += 1
         await asyncio.sleep(max(0.0, started + at - clock()))
-        await socket.send(struct.pack("<BI", kind, number) + payload)
+        await socket.send(protocol.encode_binary(kind, number, payload))
 
 
-async def stream(path: Path, url: str, as_json: bool) -> int:
-    """Stream one file; return how many results came."""
-    results = 0
+async def stream(path: Path, url: str, as_json: bool) -> None:
+    """Stream one file, and print the results."""
     async with websockets.connect(url, max_size=None) as socket:
-        ready = json.loads(await socket.recv())
-        if ready["type"] == "error":
-            raise ConnectionError(ready["message"])
-        interval = ready["settings"]["result_interval"]
+        ready = protocol.decode_server(await socket.recv())
+        if not isinstance(ready, protocol.Ready):
+            raise ConnectionError(ready.message if isinstance(ready, protocol.Error) else "it did not begin with ready")
+        interval = ready.settings.result_interval
 
         async def receive() -> None:
-            nonlocal results
             async for text in socket:
-                message = json.loads(text)
-                if message["type"] == "result":
-                    results += 1
-                    print(json.dumps(message) if as_json else line(message), flush=True)
-                elif message["type"] == "error":
-                    print(f"{message['code']}: {message['message']}", file=sys.stderr)
+                match protocol.decode_server(text):
+                    case protocol.Result() as result:
+                        print(protocol.encode(result) if as_json else line(result), flush=True)
+                    case protocol.Error() as error:
+                        print(f"{error.code}: {error.message}", file=sys.stderr)
 
         receiver = asyncio.create_task(receive())
         try:
@@ -132,7 +129,6 @@ async def stream(path: Path, url: str, as_json: bool) -> int:
         finally:
             await socket.close()
             await receiver
-    return results
 
 
 def main() -> None:
@@ -146,6 +142,8 @@ def main() -> None:
         asyncio.run(stream(options.file, options.url, options.json))
     except UnreadableFileError as error:
         sys.exit(str(error))
+    except ValidationError as error:
+        sys.exit(f"{options.url}: what the server says is not protocol {protocol.VERSION}: {error.errors()[0]['msg']}")
     except (OSError, websockets.WebSocketException) as error:
         sys.exit(f"{options.url}: {error}")
     except KeyboardInterrupt:
