@@ -3,14 +3,18 @@
 import argparse
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.settings import Settings
 from models.datasets import fer2013
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.detection import FaceDetector
 from models.face_path import load_face_path
-from models.inference import FacePath, VoiceModel
+from models.inference import FacePath, Float32, VoiceModel
 from models.labels import LABELS
 from models.loading import load_voice
 from scripts.evaluate import face, fusion, plots, speed, tables, voice
@@ -68,7 +72,7 @@ class Card:
         kept["accuracy"], pooled = voice.accuracy(settings, subjects)
         self._print_accuracy(f"Voice, RAVDESS: {', '.join(kept['models'])}", kept["accuracy"])
         for name, answers in pooled.items():
-            self._draw(f"voice {name}", answers)
+            self._draw("voice", name, answers.probs, answers.labels)
         self._shown = pooled[voice.STREAM]
         if options.savee:
             self._savee(models)
@@ -91,8 +95,7 @@ class Card:
         if self._options.split == "test":
             self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model")
         self._note("face: no figure by gender, FER-2013 does not say it")
-        if self._options.figures:
-            plots.draw(self._options.figures, "face crops", probs, faces.labels)
+        self._draw("face", "crops", probs, faces.labels)
         detector = FaceDetector(self._settings.detector_confidence)
         # Every face model that a path can hold says how its crops are framed.
         kept["conditions"] = face.robustness(path, path.model.geometry, faces, detector)  # type: ignore[attr-defined]
@@ -118,7 +121,7 @@ class Card:
                 self._note(f"fusion: no {name}")
                 continue
             chosen = these[:: max(1, len(these) // 14)] if options.quick else these
-            kept[name] = fusion.real(settings, chosen, model, path)
+            kept[name] = fusion.real(settings, chosen, model, path, partial(self._draw, f"fusion {name}"))
             _print_fusion(f"Fusion, real: {name}, {model.name} + {path.name}", kept[name])
         if self._shown is not None and self._seen is not None:
             kept["synthetic"] = fusion.synthetic(settings, self._shown, self._seen)
@@ -189,9 +192,9 @@ class Card:
         if len(pooled[voice.WHOLE]["speakers"]) == 1:
             self._note("voice: one speaker; the intervals are over their clips and say nothing of other people")
 
-    def _draw(self, title: str, answers: Answers) -> None:
+    def _draw(self, path: str, title: str, probs: Float32, labels: NDArray[np.int64]) -> None:
         if self._options.figures:
-            plots.draw(self._options.figures, title, answers.probs, answers.labels)
+            plots.draw(self._options.figures, f"{path}, {title}", probs, labels)
 
     def _note(self, text: str) -> None:
         self.kept["notes"].append(text)

@@ -105,12 +105,18 @@ def watch(settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath) -
     )
 
 
-def real(settings: Settings, scenes: list[Scene], voice: VoiceModel, face: FacePath) -> dict[str, Any]:
+def real(
+    settings: Settings,
+    scenes: list[Scene],
+    voice: VoiceModel,
+    face: FacePath,
+    draw: Callable[[str, Float32, NDArray[np.int64]], None],
+) -> dict[str, Any]:
     """Return the figures of voice, face and fused on the same scenes, the paired gain, and the sweep of the weight.
 
     The gain is of the fused answer over the better single path, and its interval redraws clips, not people:
     it says nothing of other people where all scenes are of one. The sweep is for reading only: choosing the
-    weight on these scenes would make them training data.
+    weight on these scenes would make them training data. `draw` is handed each path's probabilities and the labels.
     """
     seen = [watch(settings, scene, voice, face) for scene in tqdm(scenes, desc="scenes", unit="clip", leave=False)]
     labels = np.array([LABELS.index(scene.label) for scene in scenes], dtype=np.int64)
@@ -128,6 +134,8 @@ def real(settings: Settings, scenes: list[Scene], voice: VoiceModel, face: FaceP
     voices, faces, fused = (np.stack([getattr(seen[i], part) for i in whole]) for part in ("voice", "face", "fused"))
     answers = {"voice": voices, "face": faces, "fused": fused}
     figures |= {name: report(probs, labels).as_dict() for name, probs in answers.items()}
+    for name, probs in answers.items():
+        draw(name, probs, labels)
     better = max(("voice", "face"), key=lambda name: figures[name]["uar"])
     figures["gain"] = {
         "over": better,

@@ -4,30 +4,31 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from app.protocol import Result
+from app.protocol import BINARY_AUDIO, BINARY_FRAME, Result
 from app.session import Session
 from app.settings import Settings
 from models.inference import SAMPLE_RATE, FacePath, FaceReading, Int16, VoiceModel
 
-SOUND, PICTURE = 1, 2
-"""Kinds of media, numbered as on the wire."""
 CHUNK = SAMPLE_RATE // 10
 
+ROUNDING = 1e-6
+"""Seconds by which a sum of chunk lengths may miss the time that is meant."""
+
 Event = tuple[float, int, bytes]
-"""Seconds since the start, kind, payload: PCM16 or a JPEG."""
+"""Seconds since the start, kind (`BINARY_AUDIO`, `BINARY_FRAME`), payload: PCM16 or a JPEG."""
 
 
 def sound_events(sound: Int16) -> Iterator[Event]:
     """Yield a sound in chunks of 0.1 s, each when its last sample has been spoken."""
     for start in range(0, len(sound), CHUNK):
         chunk = sound[start : start + CHUNK]
-        yield (start + len(chunk)) / SAMPLE_RATE, SOUND, chunk.astype("<i2").tobytes()
+        yield (start + len(chunk)) / SAMPLE_RATE, BINARY_AUDIO, chunk.astype("<i2").tobytes()
 
 
 def picture_events(jpegs: Sequence[bytes], seconds: float) -> Iterator[Event]:
     """Yield pictures spread evenly over so many seconds, each in the middle of its share."""
     for index, payload in enumerate(jpegs):
-        yield (index + 0.5) * seconds / len(jpegs), PICTURE, payload
+        yield (index + 0.5) * seconds / len(jpegs), BINARY_FRAME, payload
 
 
 def stream(
@@ -52,11 +53,11 @@ def stream(
         return session.result(now)
 
     for at, kind, payload in events:
-        while at > ticks * settings.result_interval:
+        while at > ticks * settings.result_interval + ROUNDING:
             yield result(ticks * settings.result_interval)
             ticks += 1
         newest = at
-        if kind == SOUND:
+        if kind == BINARY_AUDIO:
             session.receive_audio(np.frombuffer(payload, "<i2").astype(np.int16), None, at)
         else:
             session.receive_frame(payload, None, at)

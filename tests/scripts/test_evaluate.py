@@ -220,7 +220,12 @@ def test_fusion_of_real_scenes(root: Path, tmp_path: Path) -> None:
             (pictures / f"{number:02d}.jpg").write_bytes(bytes([255, 216, 255 if number == 0 else answer]))
     scenes = fusion.face_crop_scenes(tmp_path, root)
     assert len(scenes) == 8
-    figures = fusion.real(SETTINGS, scenes, LoudnessVoice("ravdess-02"), FirstByteFaces())  # type: ignore[arg-type]
+    drawn: dict[str, Float32] = {}
+    figures = fusion.real(
+        SETTINGS, scenes, LoudnessVoice("ravdess-02"), FirstByteFaces(),  # type: ignore[arg-type]
+        lambda name, probs, labels: drawn.update({name: probs}),
+    )  # fmt: skip
+    assert {name: probs.shape for name, probs in drawn.items()} == dict.fromkeys(("voice", "face", "fused"), (8, 7))
     assert figures["both_paths_answered"] == 8
     assert 0.5 < figures["face_found"] < 1.0
     assert figures["voice"]["uar"] == 1.0
@@ -277,7 +282,9 @@ def test_the_command_prints_and_writes_what_the_shipped_models_do(
     assert f"| {voice.STREAM} | 7 |" in printed
     for block in printed.split("\n\n"):  # every line of a table has as many cells as its head
         assert len({line.count("|") for line in block.splitlines() if line.startswith("|")}) <= 1, block
-    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"face_crops.png", "voice_whole_clip.png"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {
+        "face_crops.png", "voice_whole_clip.png", "fusion_faces_and_sound_fused.png",
+    }  # fmt: skip
 
 
 def test_the_command_refuses_heard_actors_and_tells_what_is_missing(
