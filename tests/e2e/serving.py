@@ -47,9 +47,13 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self._log.seek(0)
-                raise RuntimeError(f"the server did not start:\n{self._log.read().decode(errors='replace')}")
+                raise RuntimeError(f"the server did not start:\n{self.log()}")
             time.sleep(0.1)
+
+    def log(self) -> str:
+        """Return all that the process printed so far."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
 
     def kill(self) -> None:
         """End the process without a farewell, as a crash does."""
