@@ -95,7 +95,11 @@ class _Viewer:
             tasks += self._asked.values()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Not `gather`, which loses the message of a cancellation: anyio knows its own by that.
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # seen, so that asyncio does not complain; the first was raised above
 
     # --- receive ---
 

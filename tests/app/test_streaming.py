@@ -106,6 +106,9 @@ class Viewer:
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await self.end()
 
+    def cancel(self, words):
+        self._task.cancel(words)
+
     async def end(self):
         await self._task
 
@@ -319,6 +322,22 @@ def test_who_leaves_while_the_models_work_leaves_nothing_behind():
         await viewer.talk(3)
         assert answers.under_way == {"voice": 1, "face": 1}
         await viewer.leave()
+        assert answers.under_way == {"voice": 0, "face": 0}
+
+    run(visit())
+
+
+def test_who_cancels_a_stream_and_insists_gets_its_own_words_back():
+    async def visit():
+        answers = Answers(voice_delay=3600, face_delay=3600)
+        viewer = Viewer(new_streaming(answers))
+        await viewer.talk(3)
+        for words in ("once", "twice"):
+            viewer.cancel(words)
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError, match="twice"):
+            await viewer.end()
+        await asyncio.sleep(0)
         assert answers.under_way == {"voice": 0, "face": 0}
 
     run(visit())
