@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.artefact import ArtefactInfo
-from models.augment_voice import augment_speech
+from models.augment_voice import augment_speech, non_speech
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.inference import SAMPLE_RATE, Int16
 from models.labels import LABELS
@@ -62,8 +62,11 @@ def cut(sound: Int16, span: tuple[int, int], length: int, rng: np.random.Generat
     return np.pad(window, (length - len(window), 0))
 
 
-def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int) -> Iterator[Batch]:
-    """Yield `count` batches of augmented windows, labels drawn alike; each batch has one window length."""
+def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int, non_speech_share: float) -> Iterator[Batch]:
+    """Yield `count` batches of augmented windows, labels drawn alike; each batch has one window length.
+
+    A share of the windows holds no voice; their target is that every label is as likely as another.
+    """
     rng = np.random.default_rng((recipe.seed, epoch))
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
     labels = np.array([LABELS.index(clip.label) for clip, _ in sounds])
@@ -76,7 +79,11 @@ def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int) -> Iterator[
         chosen = rng.choice(len(sounds), recipe.batch_size, p=weights)
         others = rng.choice(len(sounds), recipe.batch_size)
         windows = np.zeros((recipe.batch_size, length), np.float32)
+        voiceless = rng.random(recipe.batch_size) < non_speech_share
         for row, (index, other) in enumerate(zip(chosen, others, strict=True)):
+            if voiceless[row]:
+                windows[row] = non_speech(length, rng)
+                continue
             # A fifth more than is needed: a change of speed shortens it.
             voice = cut(sounds[index][1], spans[index], length * 6 // 5, rng).astype(np.float32) / 32768
             babble = cut(sounds[other][1], spans[other], length * 6 // 5, rng).astype(np.float32) / 32768
@@ -84,6 +91,7 @@ def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int) -> Iterator[
             windows[row, length - len(altered) :] = altered
         inputs = torch.from_numpy(windows)
         targets = soft_targets(torch.from_numpy(labels[chosen]), len(LABELS), recipe.label_smoothing)
+        targets[torch.from_numpy(voiceless)] = 1.0 / len(LABELS)
         yield mixup(inputs, targets, recipe.mixup, generator)
 
 
@@ -109,6 +117,7 @@ def main() -> None:
     parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of actors aside")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batches", type=int, default=60, help="batches in an epoch")
+    parser.add_argument("--non-speech", type=float, default=0.08, help="share of windows without a voice")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -137,8 +146,9 @@ def main() -> None:
         return {"top1": top_k(probs, labels.numpy(), 1), "uar": uar(probs, labels.numpy())}
 
     best = fit(
-        network, lambda epoch: batches(train, recipe, epoch, options.batches), options.batches,
-        evaluate, recipe, run, {"fold": options.fold, "batches": options.batches, "heard": list(heard)},
+        network, lambda epoch: batches(train, recipe, epoch, options.batches, options.non_speech), options.batches,
+        evaluate, recipe, run,
+        {"fold": options.fold, "batches": options.batches, "heard": list(heard), "non_speech": options.non_speech},
     )  # fmt: skip
     print(json.dumps(best))
     chosen_on = sorted({clip.speaker for clip, _ in validation})
