@@ -21,10 +21,10 @@ def augment_speech(clip: Float32, babble: Float32, rng: np.random.Generator) -> 
         clip = reverberate(clip, rng)
     if rng.random() < 0.5:
         noise = coloured_noise(len(clip), rng) if rng.random() < 0.7 else np.resize(babble, len(clip))
-        clip = add_noise(clip, noise, snr_db=rng.uniform(0, 30))
+        clip = add_noise(clip, noise, snr_db=rng.uniform(5, 30))
     if rng.random() < 0.15:
         clip = band_limit(clip, rng)
-    gain = 10 ** (rng.uniform(-20, 6) / 20)
+    gain = 10 ** (rng.uniform(-12, 6) / 20)
     return np.clip(clip * gain, -1.0, 1.0).astype(np.float32)
 
 
