@@ -81,9 +81,6 @@ def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int, non_speech_s
         windows = np.zeros((recipe.batch_size, length), np.float32)
         voiceless = rng.random(recipe.batch_size) < non_speech_share
         for row, (index, other) in enumerate(zip(chosen, others, strict=True)):
-            if voiceless[row]:
-                windows[row] = non_speech(length, rng)
-                continue
             # A fifth more than is needed: a change of speed shortens it.
             voice = cut(sounds[index][1], spans[index], length * 6 // 5, rng).astype(np.float32) / 32768
             babble = cut(sounds[other][1], spans[other], length * 6 // 5, rng).astype(np.float32) / 32768
@@ -91,8 +88,12 @@ def batches(sounds: Sounds, recipe: Recipe, epoch: int, count: int, non_speech_s
             windows[row, length - len(altered) :] = altered
         inputs = torch.from_numpy(windows)
         targets = soft_targets(torch.from_numpy(labels[chosen]), len(LABELS), recipe.label_smoothing)
-        targets[torch.from_numpy(voiceless)] = 1.0 / len(LABELS)
-        yield mixup(inputs, targets, recipe.mixup, generator)
+        inputs, targets = mixup(inputs, targets, recipe.mixup, generator)
+        # After the mixup: a fan blended into quiet speech would drown it.
+        for row in np.flatnonzero(voiceless):
+            inputs[row] = torch.from_numpy(non_speech(length, rng))
+            targets[row] = 1.0 / len(LABELS)
+        yield inputs, targets
 
 
 @torch.no_grad()
