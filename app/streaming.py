@@ -173,8 +173,8 @@ class _Viewer:
                 await ask(question)
             except InferenceError as fault:
                 await self._say_error("inference_failed", str(fault))
-            except InvalidImageError:
-                await self._say_error("invalid_image", "the JPEG cannot be decoded")
+            except InvalidImageError as fault:
+                await self._say_error("invalid_image", str(fault))  # of our own words and numbers alone
             else:
                 self._millis[path] = _millis(self._clock() - started)
 

@@ -58,5 +58,7 @@ def _find(name: str, engine: str, weights_dir: Path) -> Path:
     path = weights_dir / f"{name}{suffix}"
     if not path.is_file():
         there = sorted(p.stem for p in weights_dir.glob(f"*{suffix}"))
-        raise ArtefactError(f"no model {name!r} in {weights_dir} for the engine {engine!r}; there is: {there}")
+        raise ArtefactError(
+            f"no model {name!r} in {weights_dir} for the engine {engine!r}; there is: {there} (of any kind)"
+        )
     return path

@@ -26,16 +26,12 @@ def count(text: str) -> int:
 
 
 def main() -> None:
-    """Parse the command line, check, print."""
+    """Parse the command line, check, print; exit with 2 where nothing could be measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ravdess", type=Path, help="folder with Actor_01 ... (default: RAVDESS_ROOT)")
     parser.add_argument("--fer2013", type=Path, help="folder with test/, or fer2013.csv (default: FER2013_ROOT)")
     parser.add_argument(
-        "--per-class",
-        type=int,
-        choices=range(100_001),
-        metavar="N",
-        help="at most this many files of each label; 0 takes all",
+        "--per-class", type=count, metavar="N", help="at most this many files of each label; 0 takes all"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
@@ -53,9 +49,12 @@ def main() -> None:
     accuracy = quick_check(settings, models.voice, models.face.model)
     if options.json:
         print(json.dumps(accuracy.as_dict()))
-        return
-    print(accuracy.table())
-    print(*accuracy.notes, sep="\n")
+    elif accuracy.reports:
+        print(accuracy.table())
+        print(*accuracy.notes, sep="\n")
+    if not accuracy.reports:
+        print(*accuracy.notes, sep="\n", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import websockets
 from pydantic import ValidationError
+
+try:
+    import av
+except ImportError:  # not in the slim set: nothing that serves needs it
+    sys.exit("scripts.stream_file needs PyAV: pip install -r requirements.txt")
 
 from app import protocol
 from models.inference import SAMPLE_RATE
@@ -135,15 +139,19 @@ def main() -> None:
     """Parse the command line and stream."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--url", default="ws://127.0.0.1:8000/ws")
+    parser.add_argument("--url", default="ws://127.0.0.1:8000/ws", help="the server's socket (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     options = parser.parse_args()
+    if not options.file.is_file():
+        sys.exit(f"no such file: {options.file}")
     try:
         asyncio.run(stream(options.file, options.url, options.json))
     except UnreadableFileError as error:
         sys.exit(str(error))
     except ValidationError as error:
         sys.exit(f"{options.url}: what the server says is not protocol {protocol.VERSION}: {error.errors()[0]['msg']}")
+    except ConnectionRefusedError:
+        sys.exit(f"no server at {options.url}: start one with `uvicorn app:app`")
     except (OSError, websockets.WebSocketException) as error:
         sys.exit(f"{options.url}: {error}")
     except KeyboardInterrupt:

@@ -27,6 +27,8 @@ export class View {
     this.#showProblems();
   });
   #announced = null;
+  #devices = ""; // that are on, in words
+  #connected = false;
 
   constructor() {
     const swatches = LABELS.map((label) => Object.assign(document.createElement("li"), { textContent: capitalise(label) }));
@@ -63,12 +65,21 @@ export class View {
     toggle.textContent = running ? "Stop" : "Start";
     toggle.className = running ? "button stop" : "button start";
     const devices = running ? devicesWords(on) : "";
-    element("sign").hidden = devices === "";
-    element("sign-words").textContent = `Analysing ${devices}`;
+    this.#devices = devices;
+    this.#showSign();
     document.title = devices ? `● ${TITLE}` : TITLE;
     this.#stage.showWords(on?.camera ? null : "Camera is off");
     if (!on?.microphone) this.#stage.showLevel(0);
     if (!running) this.#clear("Stopped");
+  }
+
+  /** What is on stays said for as long as it is on, whether or not anyone analyses it. */
+  #showSign() {
+    const sign = element("sign");
+    sign.hidden = this.#devices === "";
+    sign.classList.toggle("idle", !this.#connected);
+    const words = this.#connected ? `Analysing ${this.#devices}` : `${capitalise(this.#devices)} on, not connected`;
+    element("sign-words").textContent = words;
   }
 
   /** While the browser asks the user for permission. */
@@ -109,6 +120,8 @@ export class View {
   showConnection(detail) {
     const { short, problem } = connectionWords(detail);
     element("connection").textContent = short;
+    this.#connected = detail.state === "open";
+    this.#showSign();
     // The sentence stays while the next attempt is on its way.
     if (detail.state !== "connecting") this.showProblem("connection", problem);
     if (detail.state === "waiting") this.#clear("Reconnecting");

@@ -29,7 +29,7 @@ const DEVICE_PROBLEMS = {
   refused: "is not allowed. Allow it with the icon in the address bar, then press Start again.",
   missing: "was not found. Plug one in or choose another.",
   busy: "is in use by another program. Close that program, then press Start again.",
-  failed: "could not be started. Choose another, or reload the page.",
+  failed: "could not be started. It is tried again as soon as the server answers; or choose another.",
   muted: "gives nothing at the moment: it is muted or covered by the system.",
   lost: "was unplugged or turned off. Plug it in again or choose another.",
 };
@@ -69,12 +69,13 @@ export function obstacleWords(obstacle) {
 }
 
 /** For the connection's `state` events: {short: for its own card, problem: sentence or null}. */
-export function connectionWords({ state, retryInMs, reason }) {
+export function connectionWords({ state, reason }) {
   if (state === "connecting") return { short: "Connecting", problem: null };
   if (state === "open") return { short: "Connected", problem: null };
   if (state === "closed") return { short: "Not connected", problem: CLOSED[reason] ?? null };
-  const why = reason === "full" ? "The server is full." : "The connection to the server is lost.";
-  return { short: "Reconnecting", problem: `${why} Reconnecting in ${Math.max(1, Math.round(retryInMs / 1000))} s.` };
+  // The same words for every attempt: a note that counts seconds would be read aloud again and again.
+  const full = "The server is full. This page waits for a place by itself; Stop turns the devices off.";
+  return { short: "Reconnecting", problem: reason === "full" ? full : "The connection to the server is lost. Reconnecting." };
 }
 
 /** What is on: "camera and microphone", "camera", "microphone". */

@@ -114,6 +114,17 @@ def test_data_sets_without_a_common_label_cost_the_fused_figure_alone(ravdess: P
     assert any("no label in common" in note for note in accuracy.notes)
 
 
+def test_a_check_that_measured_nothing_says_why_and_fails(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.quick_check", "--ravdess", str(tmp_path), "--fer2013", str(tmp_path)]
+    environment = {**os.environ, "FACE_MODEL": "fer_resnet"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "03-01-01-01-01-01-01.wav" in done.stderr
+    refused = subprocess.run([*command, "--per-class", "-3"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "'-3' is not a whole number from 0 up" in refused.stderr
+
+
 def test_the_table_has_a_line_for_each_part(ravdess: Path, fer2013: Path) -> None:
     lines = check(ravdess_root=ravdess, fer2013_root=fer2013).table().splitlines()
     assert [line.split()[0] for line in lines[1:4]] == list(PARTS)

@@ -136,7 +136,9 @@ async def test_viewers_at_once_know_nothing_of_each_other(url: str, media: Media
 async def test_a_broken_picture_costs_one_error_and_nothing_else(url: str, media: Media) -> None:
     damaged = first_picture(media)[:300]
     _, results, errors = await view(url, sound(media), damaged, binary=True)
-    assert {(e["code"], e["recoverable"]) for e in errors} == {("invalid_image", True)}
+    assert {(e["code"], e["message"], e["recoverable"]) for e in errors} == {
+        ("invalid_image", "the JPEG is cut short", True)
+    }
     assert results[-1]["voice"]["state"] == "ok"
 
 
