@@ -21,6 +21,7 @@ from app.inference import Inference, InferenceError, InvalidImageError
 from app.session import Picture, Session, Window
 from app.settings import Settings
 from app.ticking import Schedule
+from models.inference import MAX_PIXELS
 from models.labels import LABELS
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class _Viewer:
             except InferenceError as fault:
                 await self._say_error("inference_failed", str(fault))
             except InvalidImageError as fault:
-                await self._say_error("invalid_image", str(fault))  # of our own words and numbers alone
+                await self._say_error("invalid_image", str(fault))
             else:
                 self._millis[path] = _millis(self._clock() - started)
 
@@ -219,7 +220,9 @@ class _Viewer:
             fallback=self._inference.fallback,
             settings=self._session.settings,
             limits=protocol.Limits(
-                message_bytes=self._settings.max_message_bytes, frame_bytes=self._settings.max_frame_bytes
+                message_bytes=self._settings.max_message_bytes,
+                frame_bytes=self._settings.max_frame_bytes,
+                frame_pixels=MAX_PIXELS,
             ),
         )
 

@@ -12,8 +12,8 @@ from models import hsemotion
 from models.crop import CropGeometry, crop
 from models.detection import FaceDetector
 from models.download import UnavailableError
-from models.image import MAX_PIXELS, decode_jpeg
-from models.inference import FaceModel, FacePath, FaceReading, InvalidImageError, UInt8
+from models.image import decode_jpeg
+from models.inference import MAX_PIXELS, FaceModel, FacePath, FaceReading, InvalidImageError, UInt8
 from models.loading import load_face
 
 logger = logging.getLogger(__name__)
@@ -119,4 +119,5 @@ def _load_model(
             name = EMBEDDED_FACE
     else:
         fallback = None
-    return load_face(name, engine=engine, weights_dir=weights_dir, threads=threads), fallback
+    besides = (AUTO, hsemotion.NAME)
+    return load_face(name, engine=engine, weights_dir=weights_dir, threads=threads, besides=besides), fallback

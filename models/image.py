@@ -6,10 +6,8 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from models.inference import InvalidImageError, UInt8
+from models.inference import MAX_PIXELS, InvalidImageError, UInt8
 
-MAX_PIXELS: Final = 1920 * 1080
-"""Default limit on width x height: a full HD frame."""
 MAX_SCANS: Final = 24
 """Most scans of a JPEG: each is a pass over all pixels. Encoders of progressive JPEGs make about ten."""
 

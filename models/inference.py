@@ -16,6 +16,8 @@ UInt8 = NDArray[np.uint8]
 
 SAMPLE_RATE = 16_000
 """Samples a second of every waveform in this project (mono)."""
+MAX_PIXELS = 1920 * 1080
+"""Default limit on width x height of a frame: full HD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class FaceReading:
 
 
 class InvalidImageError(ValueError):
-    """The bytes are not a JPEG that can be decoded."""
+    """The bytes are not a JPEG that can be decoded. Viewers are told the message: it quotes none of their bytes."""
 
 
 class VoiceModel(Protocol):

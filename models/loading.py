@@ -1,7 +1,8 @@
 """From a model's name in the settings to a model that is ready to serve."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from models.artefact import ArtefactError
 from models.inference import VoiceModel
@@ -9,6 +10,8 @@ from models.inference import VoiceModel
 if TYPE_CHECKING:
     from models.onnx_engine import OnnxFace
     from models.torch_engine import TorchFace
+
+Model = TypeVar("Model")
 
 
 def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -> VoiceModel:
@@ -22,43 +25,57 @@ def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -
 
     Raises:
         ArtefactError: There is no such artefact, or it is damaged.
+        ImportError: The engine is not installed.
     """
-    path = _find(name, engine, weights_dir)
     if engine == "torch":
+        _prepare_torch(threads)
         from models.torch_engine import TorchVoice
 
-        _limit_torch(threads)
-        return TorchVoice(path)
+        return _open(TorchVoice, weights_dir, name, ".pt")
     from models.onnx_engine import OnnxVoice
 
-    return OnnxVoice(path, threads)
+    return _open(lambda path: OnnxVoice(path, threads), weights_dir, name, ".onnx")
 
 
-def load_face(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -> "OnnxFace | TorchFace":
-    """Load a face artefact; arguments and errors as in `load_voice`."""
-    path = _find(name, engine, weights_dir)
+def load_face(
+    name: str, *, engine: str, weights_dir: Path, threads: int = 1, besides: Sequence[str] = ()
+) -> "OnnxFace | TorchFace":
+    """Load a face artefact; arguments and errors as in `load_voice`.
+
+    `besides` are names that the caller knows as well: an `ArtefactError` for an unknown name offers them.
+    """
     if engine == "torch":
+        _prepare_torch(threads)
         from models.torch_engine import TorchFace
 
-        _limit_torch(threads)
-        return TorchFace(path)
+        return _open(TorchFace, weights_dir, name, ".pt", besides)
     from models.onnx_engine import OnnxFace
 
-    return OnnxFace(path, threads)
+    return _open(lambda path: OnnxFace(path, threads), weights_dir, name, ".onnx", besides)
 
 
-def _limit_torch(threads: int) -> None:
-    import torch
-
+def _prepare_torch(threads: int) -> None:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(f"INFERENCE_ENGINE=torch needs the packages of requirements.txt: {error}") from error
     torch.set_num_threads(threads)
 
 
-def _find(name: str, engine: str, weights_dir: Path) -> Path:
-    suffix = {"onnx": ".onnx", "torch": ".pt"}[engine]
+def _open(
+    model: Callable[[Path], Model], weights_dir: Path, name: str, suffix: str, besides: Sequence[str] = ()
+) -> Model:
     path = weights_dir / f"{name}{suffix}"
-    if not path.is_file():
-        there = sorted(p.stem for p in weights_dir.glob(f"*{suffix}"))
-        raise ArtefactError(
-            f"no model {name!r} in {weights_dir} for the engine {engine!r}; there is: {there} (of any kind)"
-        )
-    return path
+    if path.is_file():
+        return model(path)
+    fitting = [other.stem for other in sorted(weights_dir.glob(f"*{suffix}")) if _opens(model, other)]
+    there = ", ".join([*besides, *fitting]) or "none"
+    raise ArtefactError(f"no model {name!r}: there is no {path}; models of this kind: {there}")
+
+
+def _opens(model: Callable[[Path], Model], path: Path) -> bool:
+    try:
+        model(path)
+    except ArtefactError:  # of the other kind, or damaged
+        return False
+    return True

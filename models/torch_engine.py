@@ -67,7 +67,10 @@ class TorchVoice:
 
     def __init__(self, path: Path) -> None:
         self._model = Calibrated.load(path)
-        self.name, self.heard = self._model.info.name, frozenset(self._model.info.heard)
+        info = self._model.info
+        if info.kind != "voice":
+            raise ArtefactError(f"{path} is a {info.kind} model, expected a voice model")
+        self.name, self.heard = info.name, frozenset(info.heard)
 
     @torch.inference_mode()
     def predict(self, windows: Int16) -> Float32:

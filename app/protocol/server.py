@@ -30,6 +30,8 @@ class Limits(_ServerMessage):
 
     message_bytes: int
     frame_bytes: int
+    frame_pixels: int
+    """Width x height of the largest frame."""
     fusion_weight: tuple[float, float] = WEIGHT_BOUNDS
     voice_smoothing: tuple[int, int] = SMOOTHING_BOUNDS
     face_smoothing: tuple[int, int] = SMOOTHING_BOUNDS

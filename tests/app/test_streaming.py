@@ -47,7 +47,7 @@ class Answers:
     async def face(self, jpeg):
         await self._work("face")
         if jpeg == BROKEN:
-            raise InvalidImageError
+            raise InvalidImageError("the picture is 3840 x 2160, larger than 2073600 pixels")
         return FaceReading(BOX, face_probs(jpeg))
 
     def close(self):
@@ -133,6 +133,7 @@ def test_ready_comes_first_and_says_what_is_served():
     assert ready["limits"] == {
         "message_bytes": 1_048_576,
         "frame_bytes": 524_288,
+        "frame_pixels": 1920 * 1080,
         "fusion_weight": [0.0, 1.0],
         "voice_smoothing": [1, 50],
         "face_smoothing": [1, 50],
@@ -268,6 +269,21 @@ def test_a_bad_message_is_answered_and_the_stream_goes_on(message, code):
     viewer = run(visit())
     assert [(e["code"], e["recoverable"]) for e in viewer.of_type("error")] == [(code, True)]
     assert viewer.results[-1]["face"]["state"] == "ok"
+
+
+def test_a_refused_picture_is_answered_with_the_true_reason():
+    async def visit():
+        viewer = Viewer(new_streaming())
+        viewer.send_frame(BROKEN, 1)
+        await asyncio.sleep(0.6)
+        await viewer.leave()
+        return viewer
+
+    (error,) = run(visit()).of_type("error")
+    assert (error["code"], error["message"]) == (
+        "invalid_image",
+        "the picture is 3840 x 2160, larger than 2073600 pixels",
+    )
 
 
 @pytest.mark.parametrize("message", [b"\x01" + bytes(16_384), "x" * 16_385, "ü" * 8_193])

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def test_an_artefact_of_a_newer_program_is_refused_by_name(tmp_path: Path, engin
         load_voice("audio_bilstm", engine=engine, weights_dir=tmp_path)
     assert path.name in str(refused.value)
     assert "window_function" in str(refused.value)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_the_models_on_offer_are_of_the_kind_asked_for(engine: str) -> None:
+    with pytest.raises(ArtefactError, match=r"models of this kind: audio_bilstm$"):
+        load_voice("nonsense", engine=engine, weights_dir=WEIGHTS)
+    with pytest.raises(ArtefactError, match=r"models of this kind: fer_resnet$"):
+        load_face("nonsense", engine=engine, weights_dir=WEIGHTS)
+    with pytest.raises(ArtefactError, match="expected a voice model"):
+        load_voice("fer_resnet", engine=engine, weights_dir=WEIGHTS)
+
+
+def test_without_torch_the_file_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"requirements\.txt"):
+        load_voice("audio_bilstm", engine="torch", weights_dir=WEIGHTS)
 
 
 def test_the_torch_engine_takes_no_more_threads_than_it_may() -> None:

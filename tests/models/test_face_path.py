@@ -14,6 +14,8 @@ from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE, load_face_path
 from models.inference import FacePath, FaceReading, InvalidImageError
 
+SHIPPED = Path(__file__).resolve().parents[2] / "weights"
+
 
 @pytest.fixture(scope="module")
 def weights(
@@ -136,5 +138,10 @@ def test_auto_falls_back_with_one_line(
 def test_a_model_asked_for_by_name_is_not_replaced(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="enet_b2_7"):
         load("enet_b2_7", weights, tmp_path)
-    with pytest.raises(ArtefactError, match="no_such_model"):
-        load("no_such_model", weights, tmp_path)
+
+
+def test_an_unknown_name_is_answered_with_the_face_models_there_are(weights: Path, tmp_path: Path) -> None:
+    for name in (f"{EMBEDDED_FACE}.onnx", "audio_bilstm.onnx"):
+        (tmp_path / name).symlink_to((weights if "fer" in name else SHIPPED) / name)
+    with pytest.raises(ArtefactError, match=f"no_such_model.*: auto, enet_b2_7, {EMBEDDED_FACE}$"):
+        load("no_such_model", tmp_path, tmp_path)
