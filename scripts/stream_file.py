@@ -7,20 +7,18 @@ A file with only sound, or only a picture track, works as well.
 
 import argparse
 import asyncio
+import contextlib
+import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 import websockets
 from pydantic import ValidationError
-
-try:
-    import av
-except ImportError:  # not in the slim set: nothing that serves needs it
-    sys.exit("scripts.stream_file needs PyAV: pip install -r requirements.txt")
 
 from app import protocol
 from models.inference import SAMPLE_RATE
@@ -34,7 +32,11 @@ class UnreadableFileError(ValueError):
     """The file holds neither sound nor pictures that can be decoded."""
 
 
-def media(path: Path, picture_interval: float) -> Iterator[tuple[float, int, bytes]]:
+class NoServerError(ConnectionError):
+    """Nothing answers at the address."""
+
+
+def media(path: Path, picture_interval: float) -> Generator[tuple[float, int, bytes], None, None]:
     """Yield (seconds since the file's start, kind, payload) in order: PCM16 chunks of 0.1 s, and JPEGs.
 
     Args:
@@ -43,7 +45,10 @@ def media(path: Path, picture_interval: float) -> Iterator[tuple[float, int, byt
 
     Raises:
         UnreadableFileError: There is nothing to stream in it.
+        ModuleNotFoundError: PyAV is not installed.
     """
+    import av  # here, because it is not in the slim set: nothing that serves needs it
+
     try:
         with av.open(str(path)) as container:
             tracks = [*container.streams.audio[:1], *container.streams.video[:1]]
@@ -51,10 +56,12 @@ def media(path: Path, picture_interval: float) -> Iterator[tuple[float, int, byt
                 raise UnreadableFileError(f"{path}: no sound and no picture in it")
             yield from _messages(container, tracks, picture_interval)
     except (av.FFmpegError, OSError) as error:
-        raise UnreadableFileError(f"{path}: {error}") from error
+        raise UnreadableFileError(f"{path}: {error.strerror}") from error
 
 
 def _messages(container: Any, tracks: list[Any], picture_interval: float) -> Iterator[tuple[float, int, bytes]]:
+    import av
+
     # Recordings of broadcasts begin at any time; both tracks count from the container's.
     start = (container.start_time or 0) / av.time_base
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
@@ -112,7 +119,13 @@ async def _send(socket: websockets.ClientConnection, source: Iterator[tuple[floa
 
 async def stream(path: Path, url: str, as_json: bool) -> None:
     """Stream one file, and print the results."""
-    async with websockets.connect(url, max_size=None) as socket:
+    try:
+        connection = await websockets.connect(url, max_size=None)
+    except ssl.SSLError:
+        raise
+    except OSError as error:
+        raise NoServerError(f"no server at {url}: start it with `uvicorn app:app`") from error
+    async with connection as socket:
         ready = protocol.decode_server(await socket.recv())
         if not isinstance(ready, protocol.Ready):
             raise ConnectionError(ready.message if isinstance(ready, protocol.Error) else "it did not begin with ready")
@@ -135,23 +148,56 @@ async def stream(path: Path, url: str, as_json: bool) -> None:
             await receiver
 
 
+def address(text: str) -> str:
+    """Return the address of the stream; for a page's address, as in a browser, that of its stream.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    url = urlsplit(text)
+    if url.scheme in ("ws", "wss") and url.netloc:
+        return text
+    if url.scheme not in ("http", "https") or not url.netloc:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address such as ws://127.0.0.1:8000/ws or http://127.0.0.1:8000"
+        )
+    path = url.path.removesuffix("/ws").rstrip("/") + "/ws"
+    return urlunsplit((url.scheme.replace("http", "ws"), url.netloc, path, url.query, ""))
+
+
+def check(path: Path) -> None:
+    """See that there is something to stream, before any server is asked.
+
+    Raises:
+        UnreadableFileError: There is not.
+        ModuleNotFoundError: PyAV is not installed.
+    """
+    with contextlib.closing(media(path, 1.0)) as messages:
+        if next(messages, None) is None:
+            raise UnreadableFileError(f"{path}: no picture and less than 0.1 s of sound in it")
+
+
 def main() -> None:
     """Parse the command line and stream."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--url", default="ws://127.0.0.1:8000/ws", help="the server's socket (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument(
+        "--url",
+        type=address,
+        default="ws://127.0.0.1:8000/ws",
+        help="the stream's address, or the page's (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line (default: a line for people)")
     options = parser.parse_args()
-    if not options.file.is_file():
-        sys.exit(f"no such file: {options.file}")
     try:
+        check(options.file)
         asyncio.run(stream(options.file, options.url, options.json))
-    except UnreadableFileError as error:
+    except (UnreadableFileError, NoServerError) as error:
         sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        sys.exit(f"scripts.stream_file needs the package {error.name}: pip install -r requirements.txt")
     except ValidationError as error:
         sys.exit(f"{options.url}: what the server says is not protocol {protocol.VERSION}: {error.errors()[0]['msg']}")
-    except ConnectionRefusedError:
-        sys.exit(f"no server at {options.url}: start one with `uvicorn app:app`")
     except (OSError, websockets.WebSocketException) as error:
         sys.exit(f"{options.url}: {error}")
     except KeyboardInterrupt:

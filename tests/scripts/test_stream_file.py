@@ -1,3 +1,6 @@
+import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -6,7 +9,8 @@ import numpy as np
 import pytest
 
 from app.protocol import BINARY_AUDIO, BINARY_FRAME
-from scripts.stream_file import CHUNK, UnreadableFileError, media
+from app.settings import ROOT
+from scripts.stream_file import CHUNK, UnreadableFileError, address, media
 
 RATE = 16_000
 SECONDS = 3
@@ -74,3 +78,52 @@ def test_what_holds_nothing_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"no video")
     with pytest.raises(UnreadableFileError, match=r"nothing\.mp4"):
         list(media(path, 0.5))
+
+
+def run(*arguments: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
+    code = f"import runpy, sys; {before}; runpy.run_module('scripts.stream_file', run_name='__main__', alter_sys=True)"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_without_pyav_the_file_that_brings_it_is_named(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "clip.mp4"), before="sys.modules['av'] = None")
+    assert done.returncode == 1
+    assert done.stderr == "scripts.stream_file needs the package av: pip install -r requirements.txt\n"
+
+
+def test_a_missing_file_is_named_once_and_before_any_server_is_asked(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "gone.mp4"), "--url", "ws://127.0.0.1:9/ws")
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path / 'gone.mp4'}: No such file or directory\n"
+
+
+def test_where_there_is_no_server_it_says_how_to_start_one(tmp_path: Path) -> None:
+    done = run(str(recording(tmp_path / "clip.mp4")), "--url", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr == "no server at ws://127.0.0.1:9/ws: start it with `uvicorn app:app`\n"
+
+
+def test_help_shows_the_defaults() -> None:
+    assert "(default: ws://127.0.0.1:8000/ws)" in " ".join(run("--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("ws://host:1/any", "ws://host:1/any"),
+        ("http://host:8000", "ws://host:8000/ws"),
+        ("http://host:8000/", "ws://host:8000/ws"),
+        ("http://host/ws", "ws://host/ws"),
+        ("https://host/under/", "wss://host/under/ws"),
+    ],
+)
+def test_the_address_of_the_page_will_do(given: str, taken: str) -> None:
+    assert address(given) == taken
+
+
+@pytest.mark.parametrize("given", ["host:8000", "ftp://host", "http://", ""])
+def test_what_is_no_address_is_refused(given: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no address"):
+        address(given)
