@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -38,7 +39,9 @@ class Accuracy:
         return {**parts, "notes": self.notes}
 
     def table(self) -> str:
-        """Return the figures as a table for people."""
+        """Return the figures as a table for people; a sentence where there are none."""
+        if not self.reports:
+            return "nothing was measured"
         lines = [f"{'':6} {'N':>6}  {'Top-1 [95 %]':<23} {'Top-5 [95 %]':<23} UAR [95 %]"]
         for name, r in self.reports.items():
             pairs = ((r.top1, r.top1_interval), (r.top5, r.top5_interval), (r.uar, r.uar_interval))
@@ -47,25 +50,54 @@ class Accuracy:
         return "\n".join(lines)
 
 
-def quick_check(settings: Settings, voice: VoiceModel, face: FaceModel, seed: int = 0) -> Accuracy:
-    """Measure voice, face and fused accuracy on samples of `ravdess_root` and `fer2013_root`.
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What there is to measure on; each is None where its root is not set or cannot be used."""
+
+    clips: list[Clip] | None
+    """Not read yet."""
+    faces: fer2013.Faces | None
+    notes: list[str]
+    """Why one is None."""
+
+
+def find_examples(settings: Settings, seed: int = 0) -> Examples:
+    """Look into `ravdess_root` and `fer2013_root`; needs no model."""
+    clips = faces = None
+    notes = []
+    try:
+        clips = ravdess(_root(settings.ravdess_root, "RAVDESS_ROOT"))
+    except (DataLayoutError, OSError) as error:
+        notes.append(f"voice not checked: {error}")
+    try:
+        root = _root(settings.fer2013_root, "FER2013_ROOT")
+        faces = fer2013.load(root, "test", settings.quick_check_per_class, seed)
+    except (DataLayoutError, OSError) as error:
+        notes.append(f"face not checked: {error}")
+    return Examples(clips, faces, notes)
+
+
+def _root(root: Path | None, name: str) -> Path:
+    if root is None:
+        raise DataLayoutError(f"{name} is not set")
+    return root
+
+
+def quick_check(settings: Settings, examples: Examples, voice: VoiceModel, face: FaceModel, seed: int = 0) -> Accuracy:
+    """Measure voice, face and fused accuracy on samples of RAVDESS and FER-2013.
 
     Voices are streamed through a `Session`, clip by clip, and judged by what its viewer would have seen last.
     Faces are FER-2013's own crops (usage PublicTest), so the detector has no part in that figure. The fused figure
-    pairs voices and faces of one label at random: a synthetic check, since neither data set has both. A root that is
-    not set or not there costs its figure and one note, nothing else.
+    pairs voices and faces of one label at random: a synthetic check, since neither data set has both. What is
+    not there costs its figure and one note, nothing else.
     """
-    accuracy = Accuracy()
+    accuracy = Accuracy(notes=list(examples.notes))
     rng = np.random.default_rng(seed)
     voices = faces = None
-    try:
-        voices = _voices(settings, voice, accuracy.notes, rng)
-    except DataLayoutError as error:
-        accuracy.notes.append(f"voice not checked: {error}")
-    try:
-        faces = _faces(settings, face, seed)
-    except DataLayoutError as error:
-        accuracy.notes.append(f"face not checked: {error}")
+    if examples.clips:
+        voices = _voices(settings, examples.clips, voice, accuracy.notes, rng)
+    if examples.faces:
+        faces = classify_faces(face, examples.faces.images), examples.faces.labels
     if voices:
         accuracy.reports["voice"] = report(*voices)
     if faces:
@@ -130,12 +162,8 @@ def synthetic_pairs(
 
 
 def _voices(
-    settings: Settings, model: VoiceModel, notes: list[str], rng: np.random.Generator
+    settings: Settings, clips: list[Clip], model: VoiceModel, notes: list[str], rng: np.random.Generator
 ) -> tuple[Float32, Labels] | None:
-    if settings.ravdess_root is None:
-        notes.append("voice not checked: RAVDESS_ROOT is not set")
-        return None
-    clips = ravdess(settings.ravdess_root)
     unheard = [clip for clip in clips if clip.speaker not in model.heard]
     if len(unheard) < len(clips):
         notes.append(f"voice: left out {len(clips) - len(unheard)} clips of actors that the model was trained on")
@@ -155,13 +183,6 @@ def _voices(
         notes.append("voice not checked: no clip was left")
         return None
     return np.stack(answers), np.array(labels, dtype=np.int64)
-
-
-def _faces(settings: Settings, model: FaceModel, seed: int) -> tuple[Float32, Labels] | None:
-    if settings.fer2013_root is None:
-        raise DataLayoutError("FER2013_ROOT is not set")
-    faces = fer2013.load(settings.fer2013_root, "test", settings.quick_check_per_class, seed)
-    return classify_faces(model, faces.images), faces.labels
 
 
 def _draw(clips: Sequence[Clip], per_class: int, rng: np.random.Generator) -> list[Clip]:

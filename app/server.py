@@ -15,7 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 from app import protocol
 from app.inference import Inference, LocalInference
 from app.loading import LoadingError, load_models
-from app.quick_check import quick_check
+from app.quick_check import find_examples, quick_check
 from app.settings import ROOT, Settings
 from app.streaming import Streaming
 
@@ -54,7 +54,7 @@ def _load(settings: Settings) -> LocalInference:
     """Load the models, measure them where that is asked for, and only then hand them to the stream."""
     models = load_models(settings)
     if settings.quick_check:
-        accuracy = quick_check(settings, models.voice, models.face.model)
+        accuracy = quick_check(settings, find_examples(settings), models.voice, models.face.model)
         log.info("Quick accuracy check\n%s", accuracy.table())
         for note in accuracy.notes:
             log.warning(note)
@@ -71,6 +71,8 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.env_file_read is not None:
+            log.info("Settings: the environment, and %s", settings.env_file_read)
         models = inference
         if models is None:
             try:

@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -14,6 +14,8 @@ from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
 from models.windows import SILENCE_RMS
 
 ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = Path(".env")
+"""In the folder where the program was started."""
 
 Weight = Annotated[float, Field(ge=WEIGHT_BOUNDS[0], le=WEIGHT_BOUNDS[1])]
 Count = Annotated[int, Field(ge=SMOOTHING_BOUNDS[0], le=SMOOTHING_BOUNDS[1])]
@@ -23,13 +25,15 @@ class Settings(BaseSettings):
     """The server's settings. The environment variable is the field's name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_ignore_empty=True,
         frozen=True,
         use_attribute_docstrings=True,
         validate_default=True,
         allow_inf_nan=False,
     )
+
+    _env_file_read: Path | None = PrivateAttr(None)
 
     host: str = "127.0.0.1"
     """Address or name of this machine to listen on (`python -m app`); `0.0.0.0` lets other machines in."""
@@ -82,6 +86,11 @@ class Settings(BaseSettings):
     fer2013_root: Path | None = None
     """Folder of FER-2013 (label folders, or `fer2013.csv`), for the quick check."""
 
+    @property
+    def env_file_read(self) -> Path | None:
+        """The `.env` that `load` read, or None."""
+        return self._env_file_read
+
     @field_validator("weights_dir", "ravdess_root", "fer2013_root")
     @classmethod
     def _from_the_project(cls, path: Path | None) -> Path | None:
@@ -110,7 +119,9 @@ def load() -> Settings:
             readable line.
     """
     try:
-        return Settings()
+        settings = Settings()
+        settings._env_file_read = ENV_FILE.absolute() if ENV_FILE.is_file() else None
+        return settings
     except (OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"Settings refused: .env cannot be read: {error}") from None
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """The quick accuracy check, on tiny data sets whose answers are known."""
 
+import argparse
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.quick_check import PARTS, Accuracy, quick_check, stream_clip
+from app.quick_check import PARTS, Accuracy, find_examples, quick_check, stream_clip
 from app.settings import ROOT, Settings
 from models.inference import Float32, Int16, UInt8
 from models.labels import LABELS
+from scripts.quick_check import count
 
 DATA = ROOT.parent / "shared" / "data"
 RAVDESS = Path(os.environ.get("RAVDESS_ROOT") or DATA / "ravdess")
@@ -72,7 +74,8 @@ def fer2013(tmp_path: Path) -> Path:
 
 
 def check(**settings: object) -> Accuracy:
-    return quick_check(Settings(_env_file=None, **settings), LoudnessVoice(), BrightnessFace())  # type: ignore[call-arg]
+    read = Settings(_env_file=None, **settings)  # type: ignore[call-arg]
+    return quick_check(read, find_examples(read), LoudnessVoice(), BrightnessFace())
 
 
 def test_figures_are_those_of_the_models(ravdess: Path, fer2013: Path) -> None:
@@ -116,13 +119,55 @@ def test_data_sets_without_a_common_label_cost_the_fused_figure_alone(ravdess: P
 
 def test_a_check_that_measured_nothing_says_why_and_fails(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "scripts.quick_check", "--ravdess", str(tmp_path), "--fer2013", str(tmp_path)]
+    # No model is loaded, or even downloaded, for that.
+    environment = {**os.environ, "FACE_MODEL": "nonsense"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    voice, face = done.stderr.splitlines()
+    assert "03-01-01-01-01-01-01.wav" in voice
+    assert "fer2013.csv" in face
+
+
+def test_clips_of_known_actors_alone_measure_nothing(ravdess: Path, tmp_path: Path) -> None:
+    for actor in (1, 3):
+        shutil.rmtree(ravdess / f"Actor_{actor:02d}")
+    command = [sys.executable, "-m", "scripts.quick_check", "--ravdess", str(ravdess), "--fer2013", str(tmp_path)]
     environment = {**os.environ, "FACE_MODEL": "fer_resnet"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "03-01-01-01-01-01-01.wav" in done.stderr
-    refused = subprocess.run([*command, "--per-class", "-3"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "'-3' is not a whole number from 0 up" in refused.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no clip was left" in done.stderr
+
+
+@pytest.mark.parametrize("json_option", [[], ["--json"]])
+def test_what_can_be_measured_is_and_what_cannot_is_named(
+    fer2013: Path, tmp_path: Path, json_option: list[str]
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.quick_check",
+        "--ravdess",
+        str(tmp_path / "no"),
+        "--fer2013",
+        str(fer2013),
+    ]
+    environment = {**os.environ, "FACE_MODEL": "fer_resnet"}
+    done = subprocess.run(
+        [*command, *json_option], cwd=ROOT, capture_output=True, text=True, check=True, env=environment
+    )
+    assert "voice not checked: no RAVDESS speech below" in done.stdout
+    assert "face" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["-3", "100001", "many", "9" * 5000])
+def test_how_many_files_is_a_number_within_bounds(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="a whole number from 0 to 100000"):
+        count(text)
+    assert [count("0"), count("100000")] == [0, 100_000]
+
+
+def test_nothing_measured_is_no_empty_table() -> None:
+    assert check(ravdess_root=None, fer2013_root=None).table() == "nothing was measured"
 
 
 def test_the_table_has_a_line_for_each_part(ravdess: Path, fer2013: Path) -> None:

@@ -20,7 +20,7 @@ from arithmetic_models import FACE, MeanVoice, SumFace, tone
 
 from app.inference import LocalInference
 from app.server import create_app
-from app.settings import ROOT, Settings
+from app.settings import ROOT, Settings, load
 from models.labels import LABELS
 
 pytestmark = pytest.mark.e2e
@@ -222,6 +222,21 @@ async def test_the_quick_check_reports_before_serving_and_missing_data_is_a_warn
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [line.split(":")[0] for line in warnings] == ["voice not checked", "face not checked"]
     assert "Quick accuracy check" in caplog.text
+
+
+async def test_the_env_file_that_was_read_is_named_at_the_start(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+
+    async def said():
+        caplog.clear()
+        app = create_app(load(), LocalInference(MeanVoice(), SumFace()))
+        with caplog.at_level(logging.INFO, "uvicorn.error"):
+            async with app.router.lifespan_context(app):
+                return caplog.text
+
+    assert ".env" not in await said()
+    (tmp_path / ".env").write_text("FUSION_WEIGHT=0.2\n")
+    assert str(tmp_path / ".env") in await said()
 
 
 async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(tmp_path, caplog):
