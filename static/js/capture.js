@@ -68,7 +68,8 @@ export class Capture extends EventTarget {
   /**
    * Ask for the devices and start them. `choice` maps `camera` and `microphone` to a device id, "" for
    * the default one, or null for none. Returns what could not be had: [{device, reason}], reason being
-   * "refused", "missing", "busy" or "failed"; whatever could be had is running. Returns null where a
+   * "refused", "missing", "busy", "failed" or "unloaded" (a part of the page could not be fetched, which
+   * waits for the server); whatever could be had is running. Returns null where a
    * `stop` came first.
    */
   async start(choice) {
@@ -93,7 +94,7 @@ export class Capture extends EventTarget {
     if (this.hasCamera) this.#startPreview();
     const silent = wanted.includes("microphone") && !this.hasMicrophone;
     if (silent && !problems.some(({ device }) => device === "microphone")) {
-      problems.push({ device: "microphone", reason: "failed" });
+      problems.push({ device: "microphone", reason: audio === null ? "unloaded" : "failed" });
     }
     return problems;
   }

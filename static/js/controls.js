@@ -58,6 +58,10 @@ export class SettingSliders {
     }
   }
 
+  get fusionWeight() {
+    return Number(document.getElementById("fusion_weight").value);
+  }
+
   /** Take bounds and values from the server's `ready`; what the user has changed stays changed. */
   show({ limits, settings }) {
     for (const name of Object.keys(SETTINGS)) {

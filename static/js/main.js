@@ -5,7 +5,7 @@ import { DevicePickers, SettingSliders } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
 import { FramePacer } from "./pacing.js";
 import { View } from "./view.js";
-import { deviceWords, obstacleWords } from "./words.js";
+import { deviceWords, obstacleWords, startWords } from "./words.js";
 
 const PUMP_MS = 50;
 /** Without a new picture for this long the camera, or this hidden tab, has gone to sleep. */
@@ -15,13 +15,13 @@ const view = new View();
 const capture = new Capture(view.video);
 const stream = new EmotionStream(socketUrl());
 const sliders = new SettingSliders((settings) => stream.configure(settings));
-const pickers = new DevicePickers(() => running && restart());
+const pickers = new DevicePickers(() => (running ? restart() : view.showProblem("choice", null)));
 
 let running = false;
 let timer = null;
 let pacer = new FramePacer(500);
 let lastPicture = 0; // or when none was called for
-let soundFailed = false;
+let soundUnloaded = false;
 
 function socketUrl() {
   const url = new URL("ws", location.href);
@@ -30,29 +30,34 @@ function socketUrl() {
 }
 
 async function start() {
+  if (!isSomethingChosen()) return;
   running = true;
   view.open();
   stream.open();
   await restart();
 }
 
+function isSomethingChosen() {
+  const some = Object.values(pickers.choice).some((device) => device !== null);
+  view.showProblem("choice", some ? null : "Choose a camera or a microphone, then press Start.");
+  return some;
+}
+
 /** Open the chosen devices, in place of those that are open. */
 async function restart() {
   capture.stop();
   clearInterval(timer);
-  soundFailed = false;
-  for (const subject of ["camera", "microphone", "picture", "page"]) view.showProblem(subject, null);
-  const { choice } = pickers;
-  if (choice.camera === null && choice.microphone === null) {
+  soundUnloaded = false;
+  for (const subject of ["camera", "microphone", "devices", "picture", "page"]) view.showProblem(subject, null);
+  if (!isSomethingChosen()) {
     stop();
-    view.showProblem("page", "Choose a camera or a microphone, then press Start.");
     return;
   }
   view.showAsking();
-  const problems = await startCapture(choice);
+  const problems = await startCapture(pickers.choice);
   if (problems === null) return;
-  for (const { device, reason } of problems) view.showProblem(device, deviceWords(device, reason));
-  soundFailed = problems.some(({ device, reason }) => device === "microphone" && reason === "failed");
+  for (const [subject, sentence] of startWords(problems)) view.showProblem(subject, sentence);
+  soundUnloaded = problems.some(({ reason }) => reason === "unloaded");
   showDevices();
   if (running) timer = setInterval(pump, PUMP_MS);
   pickers.show(await listDevices()); // permission has shown the names
@@ -70,7 +75,7 @@ async function startCapture(choice) {
 
 function stop() {
   running = false;
-  soundFailed = false;
+  soundUnloaded = false;
   clearInterval(timer);
   capture.stop();
   stream.close();
@@ -115,13 +120,13 @@ stream.addEventListener("ready", ({ detail }) => {
   pacer = new FramePacer(detail.settings.result_interval * 1000);
   sliders.show(detail);
   view.showReady(detail);
-  if (soundFailed) restart(); // what was missing can perhaps be loaded now
+  if (soundUnloaded) restart(); // what was missing can be loaded now
 });
 
 stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
   pacer.result(result.used.frame, result.ms.total, performance.now());
   if (!running) return;
-  view.showResult(result);
+  view.showResult(result, sliders.fusionWeight);
   view.showDelay(delayMs);
 });
 

@@ -1,6 +1,6 @@
 /** The cards that show what one path (voice, face or fused) says: label, confidence, seven bars. */
 
-import { LABELS, capitalise, percent, stateWords } from "./words.js";
+import { LABELS, capitalise, percent } from "./words.js";
 
 /** One list row for each label: swatch, name, bar, percentage. */
 function barRow(label) {
@@ -21,7 +21,6 @@ function barRow(label) {
 }
 
 export class Reading {
-  #path;
   #root;
   #state;
   #verdict;
@@ -29,7 +28,6 @@ export class Reading {
 
   /** @param {"voice" | "face" | "fused"} path; fills the section with that id */
   constructor(path) {
-    this.#path = path;
     this.#root = document.getElementById(path);
     const content = document.getElementById("reading-template").content.cloneNode(true);
     const heading = content.querySelector("h2");
@@ -43,10 +41,10 @@ export class Reading {
     this.clear("");
   }
 
-  /** @param part `voice`, `face` or `fused` of a result */
-  show({ state, label, probs }) {
+  /** @param part `voice`, `face` or `fused` of a result; `words` say its state */
+  show({ state, label, probs }, words) {
     this.#root.dataset.state = state;
-    this.#state.textContent = stateWords(this.#path, state, label);
+    this.#state.textContent = words;
     this.#fill(label, probs);
   }
 

@@ -15,6 +15,7 @@ export class Timeline {
   #history = new History();
   #colours = null;
   #described = -Infinity;
+  #stoppedAt = null;
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -30,12 +31,20 @@ export class Timeline {
     this.#history.expectEvery(intervalMs);
   }
 
+  /** Stopped, it stays as it was at that time, and says so. */
+  setRunning(running, now) {
+    this.#stoppedAt = running ? null : (this.#stoppedAt ?? now);
+    this.#described = -Infinity;
+    this.draw(now);
+  }
+
   add(now, result) {
     this.#history.add(now, result);
     this.draw(now);
   }
 
-  draw(now) {
+  draw(time) {
+    const now = this.#stoppedAt ?? time;
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     if (width === 0) return;
     this.#colours ??= readColours();
@@ -88,7 +97,8 @@ export class Timeline {
     }
     const axis = height - AXIS_HEIGHT / 2 + 2;
     const middle = (plot.left + plot.right) / 2;
-    for (const [words, at, align] of [["60 s ago", plot.left, "left"], ["30 s", middle, "center"], ["now", plot.right, "right"]]) {
+    const [start, end] = this.#stoppedAt === null ? ["60 s ago", "now"] : ["60 s before", "stopped"];
+    for (const [words, at, align] of [[start, plot.left, "left"], ["30 s", middle, "center"], [end, plot.right, "right"]]) {
       context.textAlign = align;
       context.fillText(words, at, axis);
     }
@@ -152,8 +162,9 @@ export class Timeline {
     const mostly = this.#history.mostly(now);
     if (!mostly) return;
     this.#described = now;
-    const current = newest.fused ? `, now ${newest.fused}` : "";
-    const words = `Fused result over the last minute: ${mostly.label} ${percent(mostly.share)} of the time${current}`;
+    const [span, end] = this.#stoppedAt === null ? ["over the last minute", "now"] : ["over the minute before it stopped", "at the end"];
+    const current = newest.fused ? `, ${end} ${newest.fused}` : "";
+    const words = `Fused result ${span}: ${mostly.label} ${percent(mostly.share)} of the time${current}`;
     this.#canvas.setAttribute("aria-label", words);
   }
 }

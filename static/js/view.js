@@ -8,10 +8,14 @@ import { Reading, TopFive } from "./readings.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { Toast } from "./toast.js";
-import { LABELS, capitalise, connectionWords, devicesWords } from "./words.js";
+import { LABELS, capitalise, connectionWords, signWords, stateWords } from "./words.js";
 
 const TITLE = document.title;
 const PATHS = ["voice", "face", "fused"];
+/** The device behind each path, and behind each delay. */
+const DEVICES = { voice: "microphone", face: "camera", audio: "microphone", frame: "camera" };
+const NO_FACE = { box: null, label: null, probs: {} };
+const NOTHING = "\u2013";
 
 const element = (id) => document.getElementById(id);
 const milliseconds = (value) => `${Math.round(value)}\u202fms`;
@@ -27,14 +31,14 @@ export class View {
     this.#showProblems();
   });
   #announced = null;
-  #devices = ""; // that are on, in words
+  #on = null; // {camera, microphone} while running
   #connected = false;
 
   constructor() {
     const swatches = LABELS.map((label) => Object.assign(document.createElement("li"), { textContent: capitalise(label) }));
     swatches.forEach((item, i) => (item.dataset.emotion = LABELS[i]));
     element("legend").append(...swatches);
-    element("server-name").textContent = isLoopback(location.hostname) ? "the server on this computer" : location.host;
+    if (!isLoopback(location.hostname)) element("server-name").textContent = location.host;
   }
 
   get video() {
@@ -61,25 +65,39 @@ export class View {
   /** `on` is {camera, microphone} while running, null when stopped. */
   showRunning(on) {
     const running = on !== null;
+    this.#on = on;
     const toggle = element("toggle");
     toggle.textContent = running ? "Stop" : "Start";
     toggle.className = running ? "button stop" : "button start";
-    const devices = running ? devicesWords(on) : "";
-    this.#devices = devices;
     this.#showSign();
-    document.title = devices ? `● ${TITLE}` : TITLE;
+    this.#timeline.setRunning(running, performance.now());
     this.#stage.showWords(on?.camera ? null : "Camera is off");
     if (!on?.microphone) this.#stage.showLevel(0);
     if (!running) this.#clear("Stopped");
+    else this.#clearWhatIsOff();
   }
 
-  /** What is on stays said for as long as it is on, whether or not anyone analyses it. */
   #showSign() {
-    const sign = element("sign");
-    sign.hidden = this.#devices === "";
-    sign.classList.toggle("idle", !this.#connected);
-    const words = this.#connected ? `Analysing ${this.#devices}` : `${capitalise(this.#devices)} on, not connected`;
-    element("sign-words").textContent = words;
+    const words = this.#on && signWords(this.#on, this.#connected);
+    element("sign").hidden = !words;
+    element("sign").classList.toggle("idle", !this.#connected);
+    ["before", "devices", "after"].forEach((part, i) => (element(`sign-${part}`).textContent = words?.[i] ?? ""));
+    document.title = words ? `● ${TITLE}` : TITLE;
+  }
+
+  /** Off because the user wants it so, which is no fault: the other device is on. */
+  #isOff(device) {
+    return this.#on !== null && this.#on[device] === false && (this.#on.camera || this.#on.microphone);
+  }
+
+  #clearWhatIsOff() {
+    for (const path of ["voice", "face"]) {
+      if (this.#isOff(DEVICES[path])) this.#readings[path].clear(`${capitalise(DEVICES[path])} is off`);
+    }
+    for (const kind of ["audio", "frame"]) {
+      if (this.#isOff(DEVICES[kind])) element(`delay-${kind}`).textContent = NOTHING;
+    }
+    if (this.#isOff("camera")) this.#stage.showFace(NO_FACE);
   }
 
   /** While the browser asks the user for permission. */
@@ -89,9 +107,14 @@ export class View {
     this.#clear("Waiting");
   }
 
-  showResult(result) {
-    for (const path of PATHS) this.#readings[path].show(result[path]);
+  /** @param {number} weight the fusion weight behind it */
+  showResult(result, weight) {
+    for (const path of PATHS) {
+      const { state, label } = result[path];
+      this.#readings[path].show(result[path], stateWords(path, state, label, weight));
+    }
     this.#stage.showFace(result.face);
+    this.#clearWhatIsOff(); // the server does not know yet, or cannot tell it from a fault
     this.#topFive.show(result.top5);
     this.#timeline.add(performance.now(), result);
     element("server-time").textContent = milliseconds(result.ms.total);
@@ -102,7 +125,7 @@ export class View {
   /** @param delayMs {audio, frame}: from sending to the result; null keeps the figure that stands */
   showDelay(delayMs) {
     for (const [kind, delay] of Object.entries(delayMs)) {
-      if (delay !== null) element(`delay-${kind}`).textContent = milliseconds(delay);
+      if (delay !== null && !this.#isOff(DEVICES[kind])) element(`delay-${kind}`).textContent = milliseconds(delay);
     }
   }
 
@@ -113,7 +136,9 @@ export class View {
   showReady({ models, fallback, settings }) {
     this.#timeline.expectEvery(settings.result_interval * 1000);
     element("models").textContent = `Models: ${models.voice} (voice), ${models.face} (face).`;
-    if (fallback) element("models").append(` ${fallback.replace(/\.?$/, ".")}`);
+    if (!fallback) return;
+    const words = "The preferred face model could not be downloaded; the built-in one is used.";
+    element("models").append(" ", Object.assign(document.createElement("span"), { textContent: words, title: fallback }));
   }
 
   /** @param detail of a `state` event of the stream */
@@ -157,9 +182,9 @@ export class View {
 
   #clear(words) {
     for (const reading of Object.values(this.#readings)) reading.clear(words);
-    this.#stage.showFace({ box: null, label: null, probs: {} });
+    this.#stage.showFace(NO_FACE);
     this.#topFive.show([]);
-    for (const id of ["delay-audio", "delay-frame", "server-time"]) element(id).textContent = "–";
+    for (const id of ["delay-audio", "delay-frame", "server-time"]) element(id).textContent = NOTHING;
   }
 
   /** Screen readers hear a changed label, not every result. */

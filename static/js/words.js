@@ -29,16 +29,25 @@ const DEVICE_PROBLEMS = {
   refused: "is not allowed. Allow it with the icon in the address bar, then press Start again.",
   missing: "was not found. Plug one in or choose another.",
   busy: "is in use by another program. Close that program, then press Start again.",
-  failed: "could not be started. It is tried again as soon as the server answers; or choose another.",
+  failed: "could not be started. Choose another, or reload the page.",
+  unloaded: "starts when the server is back.",
   muted: "gives nothing at the moment: it is muted or covered by the system.",
   lost: "was unplugged or turned off. Plug it in again or choose another.",
 };
+
+const BOTH_REFUSED =
+  "The camera and the microphone are not allowed. Allow them with the icon in the address bar, then press Start again.";
 
 const OBSTACLES = {
   insecure:
     "Browsers allow the camera and the microphone only on secure pages. Open this page with https:// or, on the " +
     "computer that runs the server, as http://localhost.",
   unsupported: "This browser cannot capture sound and pictures. Please use a current Chrome, Edge, Firefox or Safari.",
+};
+
+const WAITING = {
+  lost: "Connection lost. Reconnecting\u2026",
+  full: "The server is full. This page waits for a place by itself; Stop turns the devices off.",
 };
 
 const CLOSED = {
@@ -54,9 +63,14 @@ export function percent(probability) {
   return `${Math.round(probability * 100)}\u202f%`;
 }
 
-/** What a path's state means; in silence the voice's last words go on being shown for a while. */
-export function stateWords(path, state, label) {
+/**
+ * What a path's state means; in silence the voice's last words go on being shown for a while. `weight` is
+ * the fusion weight: at its ends one path counts for nothing, although it is there.
+ */
+export function stateWords(path, state, label, weight) {
   if (state === "silence" && label !== null) return "Silence, last heard";
+  if (path === "fused" && state === "ok" && weight === 1) return "Voice only, by weight";
+  if (path === "fused" && state === "ok" && weight === 0) return "Face only, by weight";
   return STATES[path][state] ?? capitalise(state.replaceAll("_", " "));
 }
 
@@ -64,21 +78,31 @@ export function deviceWords(device, reason) {
   return `${NAMES[device]} ${DEVICE_PROBLEMS[reason]}`;
 }
 
+/** Sentences about what `Capture.start` could not have: [[subject, sentence]]; one for one and the same refusal. */
+export function startWords(problems) {
+  const bothRefused = problems.length === 2 && problems.every(({ reason }) => reason === "refused");
+  if (bothRefused) return [["devices", BOTH_REFUSED]];
+  return problems.map(({ device, reason }) => [device, deviceWords(device, reason)]);
+}
+
 export function obstacleWords(obstacle) {
   return OBSTACLES[obstacle];
 }
 
-/** For the connection's `state` events: {short: for its own card, problem: sentence or null}. */
+/**
+ * For the connection's `state` events: {short: for its own card, problem: sentence or null}. The sentence is
+ * the same at every attempt: a changed one would be spoken again, and come back after it was dismissed.
+ */
 export function connectionWords({ state, reason }) {
   if (state === "connecting") return { short: "Connecting", problem: null };
   if (state === "open") return { short: "Connected", problem: null };
   if (state === "closed") return { short: "Not connected", problem: CLOSED[reason] ?? null };
-  // The same words for every attempt: a note that counts seconds would be read aloud again and again.
-  const full = "The server is full. This page waits for a place by itself; Stop turns the devices off.";
-  return { short: "Reconnecting", problem: reason === "full" ? full : "The connection to the server is lost. Reconnecting." };
+  return { short: reason === "full" ? "Server is full" : "Reconnecting", problem: WAITING[reason] };
 }
 
-/** What is on: "camera and microphone", "camera", "microphone". */
-export function devicesWords({ camera, microphone }) {
-  return [camera && "camera", microphone && "microphone"].filter(Boolean).join(" and ");
+/** What the sign says, in three parts (a narrow screen leaves out the devices), or null with no device on. */
+export function signWords({ camera, microphone }, connected) {
+  const devices = [camera && "camera", microphone && "microphone"].filter(Boolean).join(" and ");
+  if (devices === "") return null;
+  return connected ? ["Analysing ", devices, ""] : ["", capitalise(devices), " on, not connected"];
 }

@@ -194,6 +194,7 @@ def test_person_is_seen_and_heard_and_stop_releases_the_devices(open_page: Open)
     expect(page.locator("#connection")).to_have_text("Not connected")
     assert page.evaluate("tracks.map((track) => track.readyState)") == ["ended", "ended"]
     assert page.locator("#preview").evaluate("(video) => video.srcObject") is None
+    expect(page.locator("#timeline")).to_have_attribute("aria-label", re.compile("before it stopped"))
 
     start(page)  # and again
     expect_label(page, "fused")
@@ -237,8 +238,8 @@ def test_silence_and_an_empty_room_are_said_in_words(open_page: Open) -> None:
 @pytest.mark.parametrize(
     ("left_out", "silent_path", "words", "sign"),
     [
-        ("camera", "face", "No picture arrives", "Analysing microphone"),
-        ("microphone", "voice", "No sound arrives", "Analysing camera"),
+        ("camera", "face", "Camera is off", "Analysing microphone"),
+        ("microphone", "voice", "Microphone is off", "Analysing camera"),
     ],
 )
 def test_one_device_is_enough(open_page: Open, left_out: str, silent_path: str, words: str, sign: str) -> None:
@@ -257,7 +258,8 @@ def test_device_can_be_changed_while_running(open_page: Open) -> None:
     expect_label(page, "face")
     page.get_by_label("Camera", exact=True).select_option("None")
     expect(page.locator("#sign")).to_have_text("Analysing microphone")
-    expect(page.locator("#face .state")).to_have_text(re.compile("No picture arrives|out of date"))
+    expect(page.locator("#face .state")).to_have_text("Camera is off", timeout=1000)
+    expect(page.locator("#delay-frame")).to_have_text(NOTHING)
     page.get_by_label("Camera", exact=True).select_option(index=1)  # by its own name, which permission has shown
     expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
     expect_label(page, "face")
@@ -265,11 +267,27 @@ def test_device_can_be_changed_while_running(open_page: Open) -> None:
     assert live == 2, "every device that is no longer used is released"
 
 
+def test_start_without_any_device_opens_nothing(open_page: Open) -> None:
+    page = open_page()
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    for device in ("Camera", "Microphone"):
+        page.get_by_label(device, exact=True).select_option("None")
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("Choose a camera or a microphone")
+    page.get_by_label("Camera", exact=True).select_option("Default")
+    expect(page.get_by_role("alert")).to_be_empty()
+    assert sockets == []
+    start(page)
+    expect(page.locator("#sign")).to_have_text("Analysing camera")
+    assert len(sockets) == 1
+
+
 def test_refused_permission_is_explained(open_page: Open) -> None:
     page = open_page(ask=True)
     start(page)
-    expect(page.get_by_role("alert")).to_contain_text("The camera is not allowed")
-    expect(page.get_by_role("alert")).to_contain_text("The microphone is not allowed")
+    expect(page.get_by_role("alert")).to_contain_text("The camera and the microphone are not allowed")
+    expect(page.locator(".note")).to_have_count(1)
     expect(page.locator("#sign")).to_be_hidden()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 
@@ -347,12 +365,13 @@ def test_page_reconnects_by_itself(open_page: Open) -> None:
         expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"25\s% voice, 75\s% face"))
         own.kill()
         expect(page.get_by_role("alert")).to_contain_text("Reconnecting")
-        expect(page.locator("#sign")).to_have_text("Camera and microphone on, not connected")
         expect(page.locator("#connection")).to_have_text(re.compile("Reconnecting|Connecting"))
         expect(page.locator("#fused .verdict .label")).to_have_text(NOTHING)
-        expect(page.locator("#sign")).to_be_visible()
+        expect(page.locator("#sign")).to_have_text("Camera and microphone on, not connected")
+        page.get_by_role("alert").get_by_role("button", name="Dismiss").click()
         own.start()
         expect(page.locator("#connection")).to_have_text("Connected", timeout=RECONNECTED_MS)
+        expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
         expect(page.get_by_role("alert")).to_be_empty()
         expect_label(page, "fused")
         expect(page.locator("#fusion_weight")).to_have_value("0.25")
@@ -363,7 +382,7 @@ def test_sound_that_cannot_be_set_up_costs_only_the_sound_until_it_can(open_page
         page = open_page(at=own)
         own.kill()  # the part of the page that runs on the audio thread can no longer be loaded
         start(page)
-        expect(page.get_by_role("alert")).to_contain_text("The microphone could not be started")
+        expect(page.get_by_role("alert")).to_contain_text("The microphone starts when the server is back")
         expect(page.locator("#sign")).to_have_text("Camera on, not connected")
         assert page.evaluate(LIVE) == ["video"]
         own.start()
@@ -447,6 +466,7 @@ def test_fusion_weight_reaches_the_server(open_page: Open) -> None:
     page.wait_for_function(f"{fused} === {face} && {fused} !== {voice}", timeout=8000)
     page.locator("#fusion_weight").fill("1")
     page.wait_for_function(f"{fused} === {voice} && {fused} !== {face}", timeout=8000)
+    expect(page.locator("#fused .state")).to_have_text("Voice only, by weight")
 
 
 def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> None:
@@ -494,9 +514,12 @@ def test_no_width_has_sideways_scroll(open_page: Open, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 740})
     needed = "document.documentElement.scrollWidth"
     assert page.evaluate(needed) <= width
+    bar = "document.querySelector('.bar').offsetHeight"
+    height = page.evaluate(bar)
     start(page)
     expect_label(page, "fused")
     assert page.evaluate(needed) <= width
+    assert page.evaluate(bar) == height
     expect(page.locator("#sign")).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
 

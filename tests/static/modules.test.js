@@ -7,7 +7,7 @@ import { History } from "../../static/js/history.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
-import { LABELS, connectionWords, stateWords } from "../../static/js/words.js";
+import { LABELS, connectionWords, signWords, startWords, stateWords } from "../../static/js/words.js";
 
 test("sound and pictures have a kind, a little-endian id and their bytes", () => {
   const samples = Int16Array.from([1, -2, 32767]);
@@ -175,12 +175,50 @@ test("every state has words, and one that is not known yet is shown as it is", (
   assert.notEqual(stateWords("voice", "silence", "happy"), stateWords("voice", "silence", null));
 });
 
+test("at either end of the weight one path alone is behind the fused result", () => {
+  assert.equal(stateWords("fused", "ok", "sad", 1), "Voice only, by weight");
+  assert.equal(stateWords("fused", "ok", "sad", 0), "Face only, by weight");
+  assert.equal(stateWords("fused", "ok", "sad", 0.63), "Voice and face");
+  assert.equal(stateWords("fused", "face_only", "sad", 1), "Face only");
+});
+
 test("losing the connection is said in words that stay the same at every attempt", () => {
   const words = [4200, 9000].map((retryInMs) => connectionWords({ state: "waiting", retryInMs, reason: "lost" }).problem);
   assert.match(words[0], /lost.*Reconnecting/);
   assert.equal(words[0], words[1]);
   assert.match(connectionWords({ state: "waiting", retryInMs: 100, reason: "full" }).problem, /full.*Stop turns/);
   assert.equal(connectionWords({ state: "open" }).problem, null);
+});
+
+test("a lost connection is dismissed once, whatever the number of attempts, until it is lost anew", () => {
+  const problems = new Problems();
+  const tell = (detail) => problems.set("connection", connectionWords(detail).problem);
+  const shown = () => [...problems.standing(0).values()].join();
+  tell({ state: "waiting", retryInMs: 500, reason: "lost" });
+  assert.match(shown(), /lost/);
+  problems.dismiss("connection");
+  tell({ state: "waiting", retryInMs: 4200, reason: "lost" });
+  assert.equal(shown(), "");
+  tell({ state: "waiting", retryInMs: 4200, reason: "full" });
+  assert.match(shown(), /full.*Stop/);
+  tell({ state: "open" });
+  tell({ state: "waiting", retryInMs: 500, reason: "lost" });
+  assert.match(shown(), /lost/);
+});
+
+test("the sign says what is on, and speaks of analysing only while connected", () => {
+  const both = { camera: true, microphone: true };
+  assert.equal(signWords(both, true).join(""), "Analysing camera and microphone");
+  assert.equal(signWords(both, false).join(""), "Camera and microphone on, not connected");
+  assert.equal(signWords({ camera: false, microphone: true }, false).join(""), "Microphone on, not connected");
+  assert.equal(signWords({ camera: false, microphone: false }, true), null);
+});
+
+test("who refuses both devices is told once", () => {
+  const refused = ["camera", "microphone"].map((device) => ({ device, reason: "refused" }));
+  assert.equal(startWords(refused).length, 1);
+  assert.deepEqual(startWords(refused.slice(0, 1)).map(([subject]) => subject), ["camera"]);
+  assert.equal(startWords([refused[0], { device: "microphone", reason: "busy" }]).length, 2);
 });
 
 test("the labels are those of the wire, in its order", () => {
