@@ -1,4 +1,4 @@
-"""A moving average of probabilities, by count and by age."""
+"""A moving average of probabilities, by count and by age, made as sure as so many answers are."""
 
 from collections import deque
 
@@ -12,12 +12,14 @@ class Smoother:
 
     Age matters because a stall must not leave an old mood on the screen. The newest reading alone stays for
     `lasting` seconds at least, so that readings which come more slowly than `interval` leave no gaps.
+    The mean of n readings is sharpened by `sharpening`, see `sharpened`.
     """
 
-    def __init__(self, count: int, interval: float, lasting: float) -> None:
+    def __init__(self, count: int, interval: float, lasting: float, sharpening: float = 0.0) -> None:
         self.count = count
         self._interval = interval
         self._lasting = lasting
+        self._sharpening = sharpening
         self._readings: deque[tuple[float, Float32]] = deque(maxlen=count)
 
     def resize(self, count: int) -> None:
@@ -34,14 +36,29 @@ class Smoother:
         self._readings.clear()
 
     def mean(self, now: float) -> Float32 | None:
-        """Return the mean [7] of what is left at time `now`, or None."""
+        """Return the sharpened mean [7] of what is left at time `now`, or None."""
         while self._readings and now - self._readings[0][0] > self._life():
             self._readings.popleft()
         if not self._readings:
             return None
-        return np.asarray(np.mean([probs for _, probs in self._readings], axis=0), dtype=np.float32)
+        mean = np.asarray(np.mean([probs for _, probs in self._readings], axis=0), dtype=np.float32)
+        return sharpened(mean, len(self._readings), self._sharpening)
 
     def _life(self) -> float:
         """Return for how many seconds the oldest reading counts."""
         span = self.count * self._interval
         return span if len(self._readings) > 1 else max(span, self._lasting)
+
+
+def sharpened(mean: Float32, count: int, sharpening: float) -> Float32:
+    """Return the mean [7] of `count` answers in a row, raised to the power `count ** sharpening`, as probabilities.
+
+    A mean is as sure as one of its answers, but several that agree are more evidence than one. How much more the
+    model says (`models.inference.Traits.sharpening`, >= 0): 0 leaves the mean as it is. One answer is never changed,
+    and the most probable label stays the most probable.
+    """
+    power = count**sharpening
+    if power == 1.0:
+        return mean
+    powers = (mean.astype(np.float64) / mean.max()) ** power
+    return np.asarray(powers / powers.sum(), dtype=np.float32)
