@@ -1,4 +1,4 @@
-"""Emotional speech: RAVDESS and SAVEE clips with their speaker, gender and label."""
+"""Emotional speech: RAVDESS, SAVEE and TESS clips with their speaker, gender and label."""
 
 import logging
 import re
@@ -49,6 +49,18 @@ SAVEE_EMOTIONS = {
 }
 _SAVEE_NAME = re.compile(r"(?:(DC|JE|JK|KL)_?)?(sa|su|[adfhn])\d+\.(?:wav|flac)", re.IGNORECASE)
 
+TESS_EMOTIONS = {
+    "angry": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "ps": "surprise",  # pleasant surprise
+}
+# Copies number the words (`9testOAF_young_fear4.wav`), and one published name lacks its F.
+_TESS_NAME = re.compile(rf"(?:\d*test)?(OA|YA)F?_([a-z]+)_({'|'.join(TESS_EMOTIONS)})\d*\.(?:wav|flac)", re.IGNORECASE)
+
 
 def ravdess(root: Path, actors: Iterable[int] | None = None) -> list[Clip]:
     """List RAVDESS speech clips (Livingstone & Russo 2018), `Actor_NN/03-01-EE-II-SS-RR-AA.wav|flac`.
@@ -91,6 +103,27 @@ def savee(root: Path) -> list[Clip]:
     if not clips:
         raise DataLayoutError(f"no SAVEE speech below {root}: expected DC/a01.wav or DC_a01.wav")
     return clips
+
+
+def tess(root: Path) -> list[Clip]:
+    """List TESS clips (Pichora-Fuller & Dupuis 2020) of two women, `OAF_back_angry.wav`, in any folders.
+
+    The common archive holds the whole set twice, one copy within the other: a word is listed once for each
+    talker and emotion.
+
+    Raises:
+        DataLayoutError: No clip of that naming lies below `root`.
+    """
+    found: dict[tuple[str, ...], Clip] = {}
+    for path in sorted(root.rglob("*")):
+        match = _TESS_NAME.fullmatch(path.name)
+        if match:
+            speaker, word, emotion = (part.lower() for part in match.groups())
+            clip = Clip(path, TESS_EMOTIONS[emotion], f"tess-{speaker}f", "female")
+            found.setdefault((speaker, word, emotion), clip)
+    if not found:
+        raise DataLayoutError(f"no TESS speech below {root}: expected OAF_back_angry.wav")
+    return list(found.values())
 
 
 def read_sound(path: Path) -> Int16:

@@ -47,11 +47,35 @@ def test_savee_in_both_layouts(tmp_path: Path, name: str) -> None:
     assert (clip.label, clip.speaker) == ("sad", "savee-dc")
 
 
+@pytest.mark.parametrize(
+    ("name", "label", "speaker"),
+    [
+        ("TESS Toronto emotional speech set data/OAF_angry/OAF_back_angry.wav", "angry", "tess-oaf"),
+        ("YAF_pleasant_surprised/YAF_bar_ps.wav", "surprise", "tess-yaf"),
+        ("OA_bite_neutral.wav", "neutral", "tess-oaf"),  # published without its F
+        ("9testOAF_young_fear4.wav", "fear", "tess-oaf"),
+    ],
+)
+def test_tess_in_the_names_that_are_in_circulation(tmp_path: Path, name: str, label: str, speaker: str) -> None:
+    write_sound(tmp_path / name)
+    (clip,) = speech.tess(tmp_path)
+    assert (clip.label, clip.speaker, clip.gender) == (label, speaker, "female")
+
+
+def test_tess_within_itself_is_listed_once(tmp_path: Path) -> None:
+    for folder in ("OAF_angry", "TESS Toronto emotional speech set data/OAF_angry"):
+        write_sound(tmp_path / folder / "OAF_back_angry.wav")
+        write_sound(tmp_path / folder / "OAF_bar_angry.wav")
+    assert len(speech.tess(tmp_path)) == 2
+
+
 def test_an_empty_root_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataLayoutError, match=r"03-01-01-01-01-01-01\.wav"):
         speech.ravdess(tmp_path)
     with pytest.raises(DataLayoutError, match="DC"):
         speech.savee(tmp_path)
+    with pytest.raises(DataLayoutError, match=r"OAF_back_angry\.wav"):
+        speech.tess(tmp_path)
     with pytest.raises(DataLayoutError, match=r"fer2013\.csv"):
         fer2013.load(tmp_path, "test")
 
