@@ -13,7 +13,7 @@ from models.crop import CropGeometry, crop
 from models.detection import FaceDetector
 from models.download import UnavailableError
 from models.image import decode_jpeg
-from models.inference import MAX_PIXELS, FaceModel, FacePath, FaceReading, InvalidImageError, UInt8
+from models.inference import MAX_PIXELS, Box, FaceModel, FaceReading, InvalidImageError, UInt8
 from models.loading import load_face
 
 logger = logging.getLogger(__name__)
@@ -29,10 +29,31 @@ class FramedFaceModel(FaceModel, Protocol):
     geometry: CropGeometry
 
 
+class Located(Protocol):
+    """Anything that says where a face is."""
+
+    @property
+    def box(self) -> Box:
+        """Its box, as MediaPipe's short-range network would draw it."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds the largest face: `models.detection`, `models.haar`. Not thread-safe."""
+
+    def detect(self, image: UInt8) -> Located | None:
+        """Return the largest face in an RGB frame [H, W, 3], or None."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
 class DetectedFacePath:
     """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it."""
 
-    def __init__(self, detector: FaceDetector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, detector: Detector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS) -> None:
         self.name = model.name
         self._detector = detector
         self.model: FaceModel = model
@@ -65,6 +86,16 @@ class DetectedFacePath:
                 outcomes[index] = FaceReading(reading.box, row)
         return outcomes
 
+    def look(self, image: UInt8, *, classify: bool = True) -> FaceReading:
+        """Return what is in one RGB frame [H, W, 3]; its probabilities are None where nobody asked for them."""
+        face = self._detector.detect(image)
+        if face is None:
+            return FaceReading()
+        if not classify:
+            return FaceReading(face.box)
+        picture = crop(image, face.box, self._geometry, self.model.size, self.model.channels)
+        return FaceReading(face.box, self.model.predict(picture[None])[0])
+
     def close(self) -> None:
         """Stop the detector."""
         self._detector.close()
@@ -79,7 +110,8 @@ def load_face_path(
     threads: int = 1,
     max_pixels: int = MAX_PIXELS,
     cache: Path = hsemotion.CACHE,
-) -> tuple[FacePath, str | None]:
+    detector: Detector | None = None,
+) -> tuple[DetectedFacePath, str | None]:
     """Load the detector and a face model.
 
     Args:
@@ -91,6 +123,7 @@ def load_face_path(
         threads: CPU threads of one model call.
         max_pixels: larger pictures are refused.
         cache: folder of downloaded networks.
+        detector: another one than MediaPipe's; `detector_confidence` is not for it.
 
     Returns:
         The path, and why it fell back (None where it did not).
@@ -101,7 +134,7 @@ def load_face_path(
     """
     cv2.setNumThreads(threads)  # OpenCV would otherwise wake every core for each small picture
     model, fallback = _load_model(name, engine=engine, weights_dir=weights_dir, threads=threads, cache=cache)
-    return DetectedFacePath(FaceDetector(detector_confidence), model, max_pixels), fallback
+    return DetectedFacePath(detector or FaceDetector(detector_confidence), model, max_pixels), fallback
 
 
 def _load_model(
