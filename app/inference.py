@@ -1,17 +1,30 @@
 """What the stream sees of the models: one question for each path, answered off the event loop."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from app.batching import Batcher, InferenceError
-from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, VoiceModel
+from app.calibration import NOBODY
+from models.calibration import REFERENCE
+from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, Traits, VoiceModel
 from models.labels import LABELS
 
-__all__ = ["Inference", "InferenceError", "InvalidImageError", "LocalInference"]
+__all__ = ["Inference", "InferenceError", "InvalidImageError", "LocalInference", "VoiceReading"]
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceReading:
+    """What the voice model says of one window."""
+
+    probs: Float32
+    """Probabilities [7] in the order of `labels.LABELS`."""
+    statistics: Float32 | None = None
+    """What `models.calibration.reference` pools [80]; None where nobody asked for it."""
 
 
 class Inference(Protocol):
@@ -21,9 +34,13 @@ class Inference(Protocol):
     face_name: str
     fallback: str | None
     """Why the preferred face model could not be had, or None."""
+    voice_traits: Traits
+    face_traits: Traits
 
-    async def voice(self, window: Int16) -> Float32:
-        """Return probabilities [7] of a window [N].
+    async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
+        """Return what is in a window [N] of somebody with a reference [80], None for nobody known.
+
+        `describe` asks for the statistics as well; only an adaptive model has them.
 
         Raises:
             InferenceError: no answer.
@@ -44,6 +61,14 @@ class Inference(Protocol):
         ...
 
 
+class _Question(NamedTuple):
+    """What the voice model is asked: as in `Inference.voice`."""
+
+    window: Int16
+    reference: Float32
+    describe: bool
+
+
 class LocalInference:
     """The models in this process, one batcher each."""
 
@@ -51,16 +76,20 @@ class LocalInference:
         self.voice_name = voice.name
         self.face_name = face.name
         self.fallback = fallback
+        self.voice_traits = voice.traits
+        self.face_traits = face.model.traits
         self._voice_model = voice
         self._face_path = face
-        self._voices: Batcher[Int16, Float32] = Batcher("voice model", self._hear, max_batch=max_batch)
+        self._voices: Batcher[_Question, VoiceReading] = Batcher("voice model", self._hear, max_batch=max_batch)
         self._faces: Batcher[bytes, FaceReading] = Batcher(
             "face path", self._see, max_batch=max_batch, release=face.close
         )
 
-    async def voice(self, window: Int16) -> Float32:
-        """Return probabilities [7] of a window [N]."""
-        return await self._voices.submit(window)
+    async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
+        """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
+        if describe and not self.voice_traits.adaptive:  # here, so that it costs the others in a batch nothing
+            raise InferenceError(f"{self.voice_name} takes no references")
+        return await self._voices.submit(_Question(window, NOBODY if reference is None else reference, describe))
 
     async def face(self, jpeg: bytes) -> FaceReading:
         """Return what is in a frame."""
@@ -71,8 +100,13 @@ class LocalInference:
         self._voices.close()
         self._faces.close()
 
-    def _hear(self, windows: Sequence[Int16]) -> list[Float32 | Exception]:
-        return [_checked(probs, probs) for probs in self._voice_model.predict(np.stack(windows))]
+    def _hear(self, questions: Sequence[_Question]) -> list[VoiceReading | Exception]:
+        windows = np.stack([question.window for question in questions])
+        probs = self._voice_model.predict(windows, np.stack([question.reference for question in questions]))
+        wanted = [row for row, question in enumerate(questions) if question.describe]
+        described = dict(zip(wanted, self._voice_model.describe(windows[wanted]), strict=True)) if wanted else {}
+        readings = [VoiceReading(row, described.get(index)) for index, row in enumerate(probs)]
+        return [_checked(reading, reading.probs, reading.statistics) for reading in readings]
 
     def _see(self, jpegs: Sequence[bytes]) -> list[FaceReading | Exception]:
         return [
@@ -83,8 +117,10 @@ class LocalInference:
         ]
 
 
-def _checked(answer: Answer, probs: Float32) -> Answer | InferenceError:
-    """Pass an answer on, unless it is not finite: in a history it would stay for seconds."""
-    if probs.shape == (len(LABELS),) and np.isfinite(probs).all():
-        return answer
-    return InferenceError("the model's answer is not a set of probabilities")
+def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:
+    """Pass an answer on, unless it is not finite: in a history it would stay for seconds, in a reference for good."""
+    if probs.shape != (len(LABELS),) or not np.isfinite(probs).all():
+        return InferenceError("the model's answer is not a set of probabilities")
+    if statistics is not None and (statistics.shape != (REFERENCE,) or not np.isfinite(statistics).all()):
+        return InferenceError("the model's description of a voice is not a set of statistics")
+    return answer

@@ -1,103 +1,77 @@
 """Everything the server knows of one viewer. Pure: time is passed in, no socket, clock or model inside."""
 
-from collections import deque
-from dataclasses import dataclass
-
 from app import protocol
+from app.calibration import Calibrator, Path
 from app.fusion import late_fusion, top_k, top_label
-from app.gate import is_silence
-from app.ring_buffer import RingBuffer
+from app.hearing import Hearing, Window
+from app.seeing import Picture, Seeing
 from app.settings import Settings
-from app.smoothing import Smoother
-from models.inference import SAMPLE_RATE, FaceReading, Float32, Int16
+from models.inference import FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
-from models.windows import rms
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A question for the voice model: samples [N], the id of the newest chunk, the time it was taken."""
-
-    samples: Int16
-    id: int | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A question for the face path: a JPEG, its id, the time it arrived."""
-
-    jpeg: bytes
-    id: int | None
-    at: float
+NO_TRAITS = Traits()
 
 
 class Session:
-    """One viewer's sound, newest frame, smoothed histories and counters.
+    """One viewer's sound, newest frame, smoothed histories, calibration and counters.
 
-    The caller feeds it (`receive_audio`, `receive_frame`, `configure`), asks what to infer
-    (`take_window`, `take_frame`), brings the answers (`heard`, `saw`), and reads a `result`.
+    The caller feeds it (`receive_audio`, `receive_frame`, `configure`, `calibrate`), asks what to infer
+    (`take_window`, `take_frame`), brings the answers (`heard`, `saw`), and reads a `result`, then the `calibration`.
     All times are seconds of one monotonic clock.
+
+    Args:
+        settings: The server's settings.
+        now: The time at which it begins.
+        voice: What the voice model says of its answers.
+        face: What the face model says of its answers.
     """
 
-    def __init__(self, settings: Settings, now: float) -> None:
+    def __init__(self, settings: Settings, now: float, voice: Traits = NO_TRAITS, face: Traits = NO_TRAITS) -> None:
         self._settings = settings
         self._started = now
         self._weight = settings.fusion_weight
-
-        self._ring = RingBuffer(round(settings.voice_window * SAMPLE_RATE))
-        self._chunks: deque[int] = deque()  # start positions of chunks that no window covered yet
-        self._covered = 0  # position up to which windows covered the sound
-        self._levelled = 0  # position up to which results told the level
-        self._audio_at: float | None = None
-        self._audio_id: int | None = None
-        self._heard_id: int | None = None
-        self._voices = Smoother(settings.voice_smoothing, settings.result_interval, settings.stale_after)
-
-        self._newest: Picture | None = None
-        self._seen: tuple[Picture, FaceReading] | None = None
-        self._faces = Smoother(settings.face_smoothing, settings.result_interval, settings.stale_after)
-
-        self._dropped_frames = 0
-        self._dropped_audio = 0
+        self._hearing = Hearing(settings, voice.sharpening)
+        self._seeing = Seeing(settings, face.sharpening)
+        self._calibrator = Calibrator(settings, voice, face)
         self._missed_results = 0
 
     # --- what the viewer sends ---
 
     def receive_audio(self, samples: Int16, number: int | None, now: float) -> None:
         """Take a chunk of sound [N]."""
-        if not self._has_sound(now):
-            self._restart_sound()
-        self._audio_at, self._audio_id = now, number
-        self._chunks.append(self._ring.total)
-        self._ring.write(samples)
-        while self._chunks and self._chunks[0] < self._ring.oldest:
-            self._chunks.popleft()
-            # Sound from before the first window is no loss: that window came as soon as it was full.
-            self._dropped_audio += self._covered > 0
+        self._hearing.receive(samples, number, now)
 
     def receive_frame(self, jpeg: bytes, number: int | None, now: float) -> None:
         """Take a frame; one that still waits is dropped and counted."""
-        if self._newest is not None:
-            self._dropped_frames += 1
-        self._newest = Picture(jpeg, number, now)
+        self._seeing.receive(jpeg, number, now)
 
     def configure(self, wish: protocol.Configure) -> None:
         """Change this viewer's own settings."""
         if wish.fusion_weight is not None:
             self._weight = wish.fusion_weight
         if wish.voice_smoothing is not None:
-            self._voices.resize(wish.voice_smoothing)
+            self._hearing.answers.resize(wish.voice_smoothing)
         if wish.face_smoothing is not None:
-            self._faces.resize(wish.face_smoothing)
+            self._seeing.answers.resize(wish.face_smoothing)
+
+    def calibrate(self, wish: protocol.Calibrate, now: float) -> None:
+        """Start to learn how this viewer is when neutral, stop that, or forget what was learnt."""
+        match wish.action:
+            case "start":
+                self._calibrator.start(now)
+            case "skip":
+                self._calibrator.skip()
+            case "reset":
+                self._calibrator.reset()
+        self._apply_what_was_learnt()
 
     @property
     def settings(self) -> protocol.ViewerSettings:
         """The settings in force for this viewer."""
         return protocol.ViewerSettings(
             fusion_weight=self._weight,
-            voice_smoothing=self._voices.count,
-            face_smoothing=self._faces.count,
+            voice_smoothing=self._hearing.answers.count,
+            face_smoothing=self._seeing.answers.count,
             result_interval=self._settings.result_interval,
             voice_window=self._settings.voice_window,
             silence_rms=self._settings.silence_rms,
@@ -107,36 +81,27 @@ class Session:
 
     def take_window(self, now: float) -> Window | None:
         """Return the newest window [voice_window * 16000] if it is full, new, and not silence."""
-        if self._is_warming() or self._ring.total == self._covered or not self._has_sound(now):
-            return None
-        self._covered = self._ring.total
-        self._chunks.clear()
-        samples = self._window()
-        if is_silence(samples, self._settings.silence_rms):
-            return None
-        return Window(samples, self._audio_id, now)
+        return self._hearing.take(now, describe=self._calibrator.describes)
 
     def take_frame(self, now: float) -> Picture | None:
         """Return the newest frame, once, unless it has grown stale."""
-        picture, self._newest = self._newest, None
-        if picture is not None and self._is_stale(picture.at, now):
-            self._dropped_frames += 1
-            return None
-        return picture
+        return self._seeing.take(now)
 
     # --- what the models said ---
 
-    def heard(self, window: Window, probs: Float32, now: float) -> None:
-        """Take the voice model's probabilities [7] of a window; an answer that came too late is void."""
-        if not self._is_stale(window.at, now):
-            self._voices.add(probs, window.at)
-            self._heard_id = window.id
+    def heard(self, window: Window, probs: Float32, now: float, statistics: Float32 | None = None) -> None:
+        """Take the voice model's probabilities [7] of a window, and its statistics [80] where they were asked for.
+
+        An answer that came too late is not shown, but teaches: it is of the person, not of the moment.
+        """
+        self._calibrator.hear(window.at, probs, statistics)
+        self._hearing.heard(window, probs, now)
 
     def saw(self, picture: Picture, reading: FaceReading, now: float) -> None:
         """Take the face path's reading of a frame; one that came too late is shown as stale, and void."""
-        self._seen = picture, reading
-        if reading.probs is not None and not self._is_stale(picture.at, now):
-            self._faces.add(reading.probs, picture.at)
+        if reading.probs is not None:
+            self._calibrator.see(picture.at, reading.probs)
+        self._seeing.saw(picture, reading, now)
 
     def miss_results(self, count: int = 1) -> None:
         """Count results that the viewer did not get."""
@@ -145,14 +110,12 @@ class Session:
     # --- what is known ---
 
     def result(self, now: float) -> protocol.Result:
-        """Return what is known at time `now`."""
-        voice_state, voice = self._voice(now)
-        face_state, face = self._face(now)
+        """Return what is known at time `now`; a calibration that is due by then has ended."""
+        self._calibrator.advance(now, self._live_paths(now))
+        self._apply_what_was_learnt()
+        voice_state, voice, audio_id = self._hearing.shown(now)
+        face_state, face, box, frame_id = self._seeing.shown(now)
         fused = late_fusion(voice, face, self._weight)
-        seen = self._seen if face_state in ("ok", "no_face") else None
-        box = seen[1].box if seen else None
-        new_sound = self._ring.newest(self._ring.total - self._levelled)
-        self._levelled = self._ring.total
         return protocol.Result(
             t=round(now - self._started, 3),
             voice=protocol.VoicePart(state=voice_state, label=_label(voice), probs=_named(voice)),
@@ -166,56 +129,36 @@ class Session:
             top5=()
             if fused is None
             else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5)),
-            level=round(rms(new_sound), 4),
-            used=protocol.Used(
-                audio=None if voice is None else self._heard_id,
-                frame=seen[0].id if seen else None,
-            ),
+            level=round(self._hearing.level(), 4),
+            used=protocol.Used(audio=audio_id, frame=frame_id),
             dropped=protocol.Dropped(
-                frames=self._dropped_frames, audio=self._dropped_audio, results=self._missed_results
+                frames=self._seeing.dropped, audio=self._hearing.dropped, results=self._missed_results
             ),
         )
 
-    def _voice(self, now: float) -> tuple[protocol.VoiceState, Float32 | None]:
-        if not self._has_sound(now):
-            return "absent", None
-        if self._is_warming():
-            return "warming", None
-        probs = self._voices.mean(now)
-        if is_silence(self._window(), self._settings.silence_rms):
-            return "silence", probs
-        if probs is None:  # there is voice, but no answer about it yet
-            return "warming", None
-        return "ok", probs
+    @property
+    def calibration(self) -> protocol.Calibration:
+        """How far the calibration was at the newest `result` or `calibrate`."""
+        return self._calibrator.status
 
-    def _face(self, now: float) -> tuple[protocol.FaceState, Float32 | None]:
-        if self._seen is None:
-            return "absent", None
-        picture, reading = self._seen
-        if self._is_stale(picture.at, now):
-            return "stale", None
-        if reading.probs is None:
-            return "no_face", None
-        return "ok", self._faces.mean(now)
+    @property
+    def can_calibrate(self) -> bool:
+        """Whether at least one of the models can be calibrated."""
+        return self._calibrator.learns("voice") or self._calibrator.learns("face")
 
-    def _window(self) -> Int16:
-        return self._ring.newest(self._ring.capacity)
+    def _live_paths(self, now: float) -> set[Path]:
+        live: set[Path] = set()
+        if self._hearing.is_live(now):
+            live.add("voice")
+        if self._seeing.is_live(now):
+            live.add("face")
+        return live
 
-    def _is_warming(self) -> bool:
-        return self._ring.total < self._ring.capacity
-
-    def _is_stale(self, at: float, now: float) -> bool:
-        return now - at > self._settings.stale_after
-
-    def _has_sound(self, now: float) -> bool:
-        return self._audio_at is not None and not self._is_stale(self._audio_at, now)
-
-    def _restart_sound(self) -> None:
-        """Forget the sound before a gap: a window must never join two moments."""
-        self._ring.clear()
-        self._chunks.clear()
-        self._voices.clear()
-        self._covered = self._levelled = 0
+    def _apply_what_was_learnt(self) -> None:
+        learnt = self._calibrator.learnt
+        self._hearing.refer(self._calibrator.reference)
+        self._hearing.answers.factors = learnt.voice
+        self._seeing.answers.factors = learnt.face
 
 
 def _label(probs: Float32 | None) -> str | None:

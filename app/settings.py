@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """A window whose RMS (0 to 1) is below this is silence; 0 turns the gate off."""
     stale_after: Annotated[float, Field(ge=0.5, le=60.0)] = 2.0
     """Seconds until a frame is stale, and a microphone that sends nothing absent; at least twice `RESULT_INTERVAL`."""
+    calibration_seconds: Annotated[float, Field(ge=3.0, le=30.0)] = 8.0
+    """Seconds of a neutral voice, and of a neutral face, that a calibration collects."""
     detector_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     """Least confidence at which the detector's find counts as a face."""
 

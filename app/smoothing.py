@@ -13,10 +13,16 @@ class Smoother:
     Age matters because a stall must not leave an old mood on the screen. The newest reading alone stays for
     `lasting` seconds at least, so that readings which come more slowly than `interval` leave no gaps.
     The mean of n readings is sharpened by `sharpening`, see `sharpened`.
+
+    Attributes:
+        count: Readings that are averaged.
+        factors: What each reading is multiplied by [7] before it is averaged (and made probabilities again), or None.
+            They may change at any time: the readings are kept as they came, so that a mean never joins two scales.
     """
 
     def __init__(self, count: int, interval: float, lasting: float, sharpening: float = 0.0) -> None:
         self.count = count
+        self.factors: Float32 | None = None
         self._interval = interval
         self._lasting = lasting
         self._sharpening = sharpening
@@ -41,7 +47,11 @@ class Smoother:
             self._readings.popleft()
         if not self._readings:
             return None
-        mean = np.asarray(np.mean([probs for _, probs in self._readings], axis=0), dtype=np.float32)
+        answers = np.stack([probs for _, probs in self._readings])
+        if self.factors is not None:
+            answers = answers * self.factors
+            answers /= answers.sum(axis=1, keepdims=True)
+        mean = np.asarray(np.mean(answers, axis=0), dtype=np.float32)
         return sharpened(mean, len(self._readings), self._sharpening)
 
     def _life(self) -> float:

@@ -17,8 +17,10 @@ from typing import TypeVar
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
+from app.hearing import Window
 from app.inference import Inference, InferenceError, InvalidImageError
-from app.session import Picture, Session, Window
+from app.seeing import Picture
+from app.session import Session
 from app.settings import Settings
 from app.ticking import Schedule
 from models.inference import MAX_PIXELS
@@ -78,7 +80,8 @@ class _Viewer:
         self._settings = settings
         self._inference = inference
         self._clock = clock
-        self._session = Session(settings, clock())
+        self._session = Session(settings, clock(), inference.voice_traits, inference.face_traits)
+        self._told = self._session.calibration
         self._slot: protocol.Result | None = None
         self._filled = asyncio.Event()
         self._asked: dict[str, asyncio.Task[None]] = {}
@@ -129,8 +132,11 @@ class _Viewer:
             case protocol.Configure():
                 self._session.configure(event)
                 await self._say(protocol.Configured(settings=self._session.settings))
+            case protocol.Calibrate() if self._session.can_calibrate:
+                self._session.calibrate(event, now)
+                await self._tell_calibration()
             case protocol.Calibrate():
-                raise protocol.ProtocolError("unsupported", "this server has no calibration")
+                raise protocol.ProtocolError("unsupported", "the models of this server cannot be calibrated")
 
     # --- tick ---
 
@@ -183,8 +189,8 @@ class _Viewer:
         return self._asked[path]
 
     async def _hear(self, window: Window) -> None:
-        probs = await self._inference.voice(window.samples)
-        self._session.heard(window, probs, self._clock())
+        reading = await self._inference.voice(window.samples, window.reference, window.describe)
+        self._session.heard(window, reading.probs, self._clock(), reading.statistics)
 
     async def _see(self, picture: Picture) -> None:
         reading = await self._inference.face(picture.jpeg)
@@ -205,6 +211,12 @@ class _Viewer:
             result, self._slot = self._slot, None
             if result is not None:
                 await self._say(result)
+            if self._session.calibration != self._told:
+                await self._tell_calibration()
+
+    async def _tell_calibration(self) -> None:
+        self._told = self._session.calibration
+        await self._say(self._told)
 
     async def _say(self, message: protocol.ServerMessage) -> None:
         await self._socket.send_text(protocol.encode(message))
@@ -224,6 +236,7 @@ class _Viewer:
                 frame_bytes=self._settings.max_frame_bytes,
                 frame_pixels=MAX_PIXELS,
             ),
+            features=protocol.Features(calibration=self._session.can_calibrate),
         )
 
 

@@ -104,11 +104,11 @@ class Configure(_ClientMessage):
 
 
 class Calibrate(_ClientMessage):
-    """Per-person calibration; answered with the error `unsupported` while `ready.features` says so."""
+    """Per-person calibration. Answered by `calibration`, or by the error `unsupported`, see `ready.features`."""
 
     type: Literal["calibrate"] = "calibrate"
-    action: Annotated[str, Field(min_length=1, max_length=32)]
-    """What to do, for example `start`."""
+    action: Literal["start", "skip", "reset"]
+    """Collect what the viewer does while neutral; stop collecting, and keep what is in force; forget all of it."""
 
 
 Event = Audio | Frame | Configure | Calibrate

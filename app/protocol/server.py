@@ -48,6 +48,7 @@ class Features(_ServerMessage):
     """What this server can do beyond the stream."""
 
     calibration: bool = False
+    """Whether at least one of the models can be calibrated to a person."""
 
 
 class Ready(_ServerMessage):
@@ -71,6 +72,26 @@ class Configured(_ServerMessage):
 
     type: Literal["configured"] = "configured"
     settings: ViewerSettings
+
+
+CalibrationState = Literal["none", "collecting", "done", "failed"]
+
+
+class Calibration(_ServerMessage):
+    """How far the calibration is: sent when that changes, and as the answer to `calibrate`."""
+
+    type: Literal["calibration"] = "calibration"
+    state: CalibrationState
+    progress: float
+    """How near the end of collecting is, 0 to 1."""
+    voice: bool
+    """Whether what was learnt of the voice is in force."""
+    face: bool
+    """Whether what was learnt of the face is in force."""
+    heard: float | None = None
+    """How much of the voice that is needed was collected, 0 to 1; null where its model cannot be calibrated."""
+    seen: float | None = None
+    """The same for the face."""
 
 
 VoiceState = Literal["ok", "silence", "warming", "absent"]
@@ -165,7 +186,7 @@ class Error(_ServerMessage):
     """Whether the stream goes on."""
 
 
-ServerMessage = Ready | Configured | Result | Error
+ServerMessage = Ready | Configured | Calibration | Result | Error
 _SERVER: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from app.protocol import BINARY_AUDIO, BINARY_FRAME, Result
-from app.session import Session
+from app.quick_check import ask_voice
+from app.session import NO_TRAITS, Session
 from app.settings import Settings
 from models.inference import SAMPLE_RATE, FacePath, FaceReading, Int16, VoiceModel
 
@@ -39,13 +40,18 @@ def stream(
     As the server does, the models are asked when a result is due, about the newest window and the newest frame;
     they answer at once. What came after the last due result gets one more.
     """
-    session = Session(settings, now=0.0)
+    session = Session(
+        settings,
+        now=0.0,
+        voice=NO_TRAITS if voice is None else voice.traits,
+        face=NO_TRAITS if face is None else face.model.traits,
+    )
     ticks = 1
     newest = 0.0
 
     def result(now: float) -> Result:
-        if voice is not None and (window := session.take_window(now)):
-            session.heard(window, voice.predict(window.samples[None])[0], now)
+        if voice is not None:
+            ask_voice(session, voice, now)
         if face is not None and (picture := session.take_frame(now)):
             reading = face.analyse([picture.jpeg])[0]
             if isinstance(reading, FaceReading):

@@ -90,8 +90,9 @@ def test_unknown_fields_are_ignored():
     assert decode(text(type="audio", pcm16=b64(PCM), id=3, codec="opus")) == Audio(pcm16=PCM, id=3)
 
 
-def test_calibrate_is_a_typed_event():
-    assert decode('{"type": "calibrate", "action": "start"}') == Calibrate(action="start")
+@pytest.mark.parametrize("action", ["start", "skip", "reset"])
+def test_calibrate_is_a_typed_event(action):
+    assert decode(text(type="calibrate", action=action)) == Calibrate(action=action)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,7 @@ def test_calibrate_is_a_typed_event():
         ("invalid_message", '{"type": "configure", "face_smoothing": 51}'),
         ("invalid_message", '{"type": "configure", "face_smoothing": 2.5}'),
         ("invalid_message", '{"type": "calibrate"}'),
+        ("invalid_message", '{"type": "calibrate", "action": "stop"}'),
         ("invalid_message", b""),
         ("invalid_message", b"\x01\x00\x00\x00"),
         ("unknown_type", '{"type": "video"}'),
@@ -182,7 +184,13 @@ def test_the_schema_has_every_message_and_the_binary_kinds():
     schema = json.loads(json.dumps(protocol.schema()))
     assert schema["protocol"] == 1
     assert set(schema["client"]["discriminator"]["mapping"]) == {"audio", "frame", "configure", "calibrate"}
-    assert set(schema["server"]["discriminator"]["mapping"]) == {"ready", "configured", "result", "error"}
+    assert set(schema["server"]["discriminator"]["mapping"]) == {
+        "ready",
+        "configured",
+        "calibration",
+        "result",
+        "error",
+    }
     assert schema["client"]["$defs"]["Audio"]["properties"]["pcm16"]["contentEncoding"] == "base64"
     assert set(schema["binary"]["kinds"]) == {"1", "2"}
     assert set(schema["server"]["$defs"]["Error"]["properties"]["code"]["enum"]) == set(get_args(ErrorCode))

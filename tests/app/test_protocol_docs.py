@@ -51,7 +51,9 @@ def test_every_error_code_is_listed_with_whether_the_stream_goes_on():
     assert set(listed) == set(get_args(protocol.ErrorCode))
 
 
-@pytest.mark.parametrize("states", [protocol.VoiceState, protocol.FaceState, protocol.FusedState])
+@pytest.mark.parametrize(
+    "states", [protocol.VoiceState, protocol.FaceState, protocol.FusedState, protocol.CalibrationState]
+)
 def test_every_state_is_listed(states):
     assert set(get_args(states)) <= NAMES
 
@@ -62,3 +64,8 @@ def test_every_close_code_is_listed():
 
 def test_every_field_of_dropped_is_listed():
     assert {f"dropped.{name}" for name in protocol.Dropped.model_fields} <= NAMES
+
+
+def test_every_action_and_every_field_of_calibration_is_listed():
+    actions = get_args(protocol.Calibrate.model_fields["action"].annotation)
+    assert {*actions, *protocol.Calibration.model_fields} - {"type", "state"} <= NAMES

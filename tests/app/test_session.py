@@ -1,27 +1,49 @@
+import numpy as np
 import pytest
-from arithmetic_models import BOX, FACE, NO_FACE, OTHER_FACE, face_probs, tone, voice_probs
+from arithmetic_models import (
+    BOX,
+    FACE,
+    NEUTRAL,
+    NO_FACE,
+    OTHER_FACE,
+    face_probs,
+    tone,
+    voice_probs,
+    voice_statistics,
+)
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.protocol import Configure
+from app.calibration import FACE_STRENGTH, VOICE_STRENGTH, neutral_offset
+from app.protocol import Calibrate, Configure
 from app.session import Session
 from app.settings import Settings
-from models.inference import FaceReading
+from models.calibration import reference
+from models.inference import FaceReading, Traits
 from models.labels import LABELS
 
 SECOND = 16_000
 LOUD, QUIET = tone(SECOND), tone(SECOND, 3)
 
 
-def new_session(now=0.0, **changes) -> Session:
-    return Session(Settings(_env_file=None, **changes), now)
+ADAPTIVE, KNOWN, PLAIN = Traits(adaptive=True), Traits(neutral=NEUTRAL), Traits()
+
+
+def new_session(now=0.0, voice=PLAIN, face=PLAIN, **changes) -> Session:
+    return Session(Settings(_env_file=None, **changes), now, voice, face)
 
 
 def hear(session, now):
     window = session.take_window(now)
-    session.heard(window, voice_probs(window.samples), now)
+    answer(session, window, now)
     return window
+
+
+def answer(session, window, now):
+    """As an adaptive model does: a reference changes the answer, statistics know nothing of it."""
+    statistics = voice_statistics(window.samples) if window.describe else None
+    session.heard(window, voice_probs(window.samples, window.reference), now, statistics)
 
 
 def see(session, now):
@@ -282,13 +304,168 @@ def test_the_level_is_that_of_the_sound_since_the_last_result():
     assert session.result(2.0).level == 0.0
 
 
+def live(session, start, seconds, *, sound=LOUD, jpeg=FACE):
+    """Speak and look so long, two readings a second; return the last result and the time."""
+    now, result = start, None
+    for tick in range(1, round(2 * seconds) + 1):
+        now = start + tick / 2
+        if sound is not None:
+            session.receive_audio(sound[:8000], None, now)
+            if (window := session.take_window(now)) is not None:
+                answer(session, window, now)
+        if jpeg is not None:
+            session.receive_frame(jpeg, None, now)
+            see(session, now)
+        result = session.result(now)
+    return result, now
+
+
+def calibrate(session, action, now=0.0):
+    session.calibrate(Calibrate(action=action), now)
+
+
+def corrected(probs, strength):
+    """What an answer is once the viewer was neutral in just this way."""
+    product = probs * np.exp(-strength * neutral_offset([probs], NEUTRAL))
+    return product / product.sum()
+
+
+def test_windows_say_nobody_is_known_until_a_voice_was_learnt():
+    session = new_session(voice=ADAPTIVE)
+    assert session.can_calibrate
+    live(session, 0.0, 2)
+    session.receive_audio(LOUD, None, 2.4)
+    window = session.take_window(2.5)
+    assert window.reference.tolist() == [0.0] * 80
+    assert not window.describe
+    calibrate(session, "start", 2.5)
+    session.receive_audio(LOUD, None, 2.9)
+    assert session.take_window(3.0).describe
+    live(session, 3.0, 12)
+    status = session.calibration
+    assert (status.state, status.voice, status.face) == ("done", True, False)
+    session.receive_audio(LOUD[:8000], None, 15.4)
+    window = session.take_window(15.5)
+    assert not window.describe
+    assert window.reference == pytest.approx(reference([voice_statistics(window.samples)] * 16), abs=0.02)
+
+
+def test_results_go_on_while_collecting_and_nothing_old_is_joined_to_the_new():
+    session = new_session(voice=ADAPTIVE, face=KNOWN)
+    live(session, 0.0, 3)
+    calibrate(session, "start", 3.0)
+    before, now = live(session, 3.0, 4)
+    assert session.calibration.state == "collecting"
+    assert states(before) == ("ok", "ok", "ok")
+    assert before.voice.probs == named(voice_probs(LOUD[:8000]))
+    while session.calibration.state == "collecting":
+        result, now = live(session, now, 0.5)
+    # The answers before were given without the reference; the next is given with it.
+    assert states(result) == ("warming", "ok", "face_only")
+    assert result.face.probs == named(corrected(face_probs(FACE), FACE_STRENGTH))
+    assert (session.calibration.state, session.calibration.progress) == ("done", 1.0)
+    after, now = live(session, now, 0.5)
+    assert after.voice.state == "ok"
+    assert after.voice.probs != before.voice.probs
+    later, _ = live(session, now, 5)
+    assert later.voice.probs == after.voice.probs
+
+
+def test_an_answer_that_was_asked_with_another_reference_is_void():
+    session = new_session(voice=ADAPTIVE)
+    calibrate(session, "start")
+    _, now = live(session, 0.0, 8)
+    session.receive_audio(LOUD[:8000], None, now + 0.5)
+    window = session.take_window(now + 0.5)
+    session.receive_audio(LOUD[:8000], None, now + 0.9)
+    answer(session, window, now + 0.9)  # the sixteenth of them
+    assert session.result(now + 1).voice.state == "warming"
+    assert session.calibration.state == "done"
+    session.receive_audio(LOUD[:8000], None, now + 1.4)
+    window = session.take_window(now + 1.5)
+    calibrate(session, "reset")
+    answer(session, window, now + 1.6)
+    assert session.result(now + 1.6).voice.state == "warming"
+    assert not session.calibration.voice
+
+
+def test_a_neutral_voice_and_face_are_taken_for_what_they_are_once_they_are_known():
+    session = new_session(voice=KNOWN, face=KNOWN)
+    calibrate(session, "start")
+    result, _ = live(session, 0.0, 9)
+    assert (session.calibration.voice, session.calibration.face) == (True, True)
+    assert result.voice.probs == named(corrected(voice_probs(LOUD[:8000]), VOICE_STRENGTH))
+    assert result.face.probs == named(corrected(face_probs(FACE), FACE_STRENGTH))
+    for plain, shown in ((voice_probs(LOUD[:8000]), result.voice.probs), (face_probs(FACE), result.face.probs)):
+        now_like_all = np.abs(np.array([shown[label] for label in LABELS]) - NEUTRAL).sum()
+        assert now_like_all < np.abs(plain - NEUTRAL).sum()
+
+
+def test_collecting_again_is_not_fooled_by_what_is_in_force():
+    session = new_session(voice=KNOWN, face=KNOWN)
+    calibrate(session, "start")
+    first, now = live(session, 0.0, 9)
+    calibrate(session, "start", now)
+    second, _ = live(session, now, 9)
+    assert (second.voice.probs, second.face.probs) == (first.voice.probs, first.face.probs)
+
+
+def test_skip_and_reset():
+    session = new_session(voice=ADAPTIVE, face=KNOWN)
+    calibrate(session, "start")
+    _, now = live(session, 0.0, 12)
+    known, now = live(session, now, 2)
+    calibrate(session, "start", now)
+    during, now = live(session, now, 3)
+    assert during.voice.probs == named(voice_probs(LOUD[:8000]))  # no reference while collecting
+    assert during.face.probs == known.face.probs
+    calibrate(session, "skip")
+    after, now = live(session, now, 1)
+    assert (after.voice.probs, after.face.probs) == (known.voice.probs, known.face.probs)
+    calibrate(session, "reset")
+    plain, _ = live(session, now, 1)
+    assert plain.voice.probs == named(voice_probs(LOUD[:8000]))
+    assert plain.face.probs == named(face_probs(FACE))
+    assert session.calibration.state == "none"
+
+
+def test_silence_teaches_nothing_and_is_waited_out():
+    session = new_session(voice=ADAPTIVE)
+    calibrate(session, "start")
+    _, now = live(session, 0.0, 23.5, sound=QUIET, jpeg=NO_FACE)
+    assert session.calibration.state == "collecting"
+    live(session, now, 0.5, sound=QUIET, jpeg=NO_FACE)
+    status = session.calibration
+    assert (status.state, status.voice, status.heard, status.seen) == ("failed", False, 0.0, None)
+
+
+def test_a_camera_alone_is_enough():
+    session = new_session(voice=ADAPTIVE, face=KNOWN)
+    calibrate(session, "start")
+    live(session, 0.0, 8, sound=None)
+    status = session.calibration
+    assert (status.state, status.voice, status.face) == ("done", False, True)
+
+
+def test_models_that_know_nothing_of_neutral_people_cannot_be_calibrated():
+    assert not new_session().can_calibrate
+
+
+def test_several_answers_are_as_much_surer_as_the_models_say():
+    session = new_session(voice=Traits(sharpening=0.5), face=Traits(sharpening=1.0), voice_smoothing=4)
+    result, _ = live(session, 0.0, 3, sound=LOUD, jpeg=FACE)
+    voice, face = voice_probs(LOUD[:8000]) ** 2, face_probs(FACE).astype(np.float64) ** 6
+    assert result.voice.probs == named(voice / voice.sum())
+    assert result.face.probs == named(face / face.sum())
+
+
 class AnyViewer(RuleBasedStateMachine):
     """Whatever a viewer and the models do, in whatever order, a result is consistent."""
 
     def __init__(self):
         super().__init__()
         self.now = 0.0
-        self.session = new_session()
+        self.session = new_session(voice=ADAPTIVE, face=KNOWN, calibration_seconds=3)
         self.window = self.picture = None
         self.received = self.taken = 0
         self.dropped = (0, 0, 0)
@@ -310,6 +487,17 @@ class AnyViewer(RuleBasedStateMachine):
     def configure(self, weight, count):
         self.session.configure(Configure(fusion_weight=weight, voice_smoothing=count, face_smoothing=count))
 
+    @rule(action=st.sampled_from(["start", "start", "skip", "reset"]))
+    def calibrate(self, action):
+        calibrate(self.session, action, self.now)
+
+    @rule(seconds=st.integers(1, 4), sound=st.sampled_from([LOUD, QUIET, None]), jpeg=st.sampled_from([FACE, NO_FACE]))
+    def live(self, seconds, sound, jpeg):
+        self.window = self.picture = None
+        _, self.now = live(self.session, self.now, seconds, sound=sound, jpeg=jpeg)
+        self.received += 2 * seconds
+        self.taken += 2 * seconds
+
     @precondition(lambda self: self.window is None)
     @rule()
     def ask_voice(self):
@@ -319,7 +507,7 @@ class AnyViewer(RuleBasedStateMachine):
     @rule(answers=st.booleans())
     def answer_voice(self, answers):
         if answers:
-            self.session.heard(self.window, voice_probs(self.window.samples), self.now)
+            answer(self.session, self.window, self.now)
         self.window = None
 
     @precondition(lambda self: self.picture is None)

@@ -6,17 +6,19 @@ import json
 import logging
 import struct
 
+import numpy as np
 import pytest
-from arithmetic_models import BOX, BROKEN, FACE, face_probs, tone, voice_probs
+from arithmetic_models import BOX, BROKEN, FACE, NEUTRAL, NO_FACE, face_probs, tone, voice_probs, voice_statistics
 from starlette.websockets import WebSocket
 from virtual_time import run
 
-from app.inference import InferenceError, InvalidImageError
+from app.inference import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
-from models.inference import FaceReading
+from models.inference import FaceReading, Traits
 
 SECOND = tone(16_000)
+PLAIN = Traits()
 
 
 class Answers:
@@ -24,7 +26,8 @@ class Answers:
 
     voice_name, face_name, fallback = "mean", "sum", "no HSEmotion here"
 
-    def __init__(self, *, voice_delay=0.0, face_delay=0.0, voice_error=None, face_error=None):
+    def __init__(self, *, voice_delay=0.0, face_delay=0.0, voice_error=None, face_error=None, voice=PLAIN, face=PLAIN):
+        self.voice_traits, self.face_traits = voice, face
         self.delays = {"voice": voice_delay, "face": face_delay}
         self.errors = {"voice": voice_error, "face": face_error}
         self.under_way = {"voice": 0, "face": 0}
@@ -40,14 +43,16 @@ class Answers:
         if self.errors[path]:
             raise self.errors[path]
 
-    async def voice(self, window):
+    async def voice(self, window, reference=None, describe=False):
         await self._work("voice")
-        return voice_probs(window)
+        return VoiceReading(voice_probs(window, reference), voice_statistics(window) if describe else None)
 
     async def face(self, jpeg):
         await self._work("face")
         if jpeg == BROKEN:
             raise InvalidImageError("the picture is 3840 x 2160, larger than 2073600 pixels")
+        if jpeg == NO_FACE:
+            return FaceReading()
         return FaceReading(BOX, face_probs(jpeg))
 
     def close(self):
@@ -94,10 +99,10 @@ class Viewer:
     def send_frame(self, jpeg, number):
         self.send(struct.pack("<BI", 2, number) + jpeg)
 
-    async def talk(self, seconds, *, face=FACE):
+    async def talk(self, seconds, *, face=FACE, sound=SECOND[:4000]):
         """Send sound and a picture four times a second."""
         for number in range(1, int(4 * seconds) + 1):
-            self.send_audio(SECOND[:4000], number)
+            self.send_audio(sound, number)
             if face:
                 self.send_frame(face, number)
             await asyncio.sleep(0.25)
@@ -357,3 +362,84 @@ def test_who_cancels_a_stream_and_insists_gets_its_own_words_back():
         assert answers.under_way == {"voice": 0, "face": 0}
 
     run(visit())
+
+
+CALIBRATE = '{{"type": "calibrate", "action": "{}"}}'
+BOTH_KNOWN = {"voice": Traits(adaptive=True), "face": Traits(neutral=NEUTRAL)}
+
+
+def test_a_calibration_is_told_from_its_start_to_its_end_and_changes_the_answers():
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(**BOTH_KNOWN)))
+        await viewer.talk(2)
+        viewer.send(CALIBRATE.format("start"))
+        await viewer.talk(12)
+        viewer.send(CALIBRATE.format("reset"))
+        await viewer.talk(2)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    assert viewer.of_type("ready")[0]["features"] == {"calibration": True}
+    told = viewer.of_type("calibration")
+    states = [message["state"] for message in told]
+    collecting = states.count("collecting")
+    assert states == ["collecting"] * collecting + ["done", "none"]
+    progress = [message["progress"] for message in told[:-1]]
+    assert progress == sorted(progress)
+    assert progress[0] == 0.0
+    assert 15 <= collecting <= 18  # twice a second, for 8 s and what the first whole window takes
+    assert {key: told[-2][key] for key in ("progress", "voice", "face", "heard", "seen")} == {
+        "progress": 1.0, "voice": True, "face": True, "heard": 1.0, "seen": 1.0
+    }  # fmt: skip
+    assert not told[-1]["voice"]
+    assert not viewer.of_type("error")
+    plain = next(r for r in viewer.results if r["voice"]["state"] == "ok")
+    known = [r for r in viewer.results if told[-2]["at"] + 1 < r["at"] < told[-1]["at"]][-1]
+    for path in ("voice", "face"):
+        assert known[path]["probs"] != plain[path]["probs"] == viewer.results[-1][path]["probs"]
+
+
+def test_a_calibration_that_hears_and_sees_nobody_fails_in_words():
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(**BOTH_KNOWN), calibration_seconds=3))
+        viewer.send(CALIBRATE.format("start"))
+        await viewer.talk(10, face=NO_FACE, sound=np.zeros(4000, np.int16))
+        await viewer.leave()
+        return viewer.of_type("calibration")
+
+    told = run(visit())
+    assert (told[-1]["state"], told[-1]["heard"], told[-1]["seen"]) == ("failed", 0.0, 0.0)
+    assert told[-1]["at"] == pytest.approx(9.0, abs=0.51)  # three times as long
+
+
+def test_skip_is_answered_also_when_there_is_nothing_to_skip():
+    async def visit():
+        viewer = Viewer(new_streaming(Answers(**BOTH_KNOWN)))
+        for action in ("skip", "start", "skip"):
+            viewer.send(CALIBRATE.format(action))
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(5)
+        await viewer.leave()
+        return [message["state"] for message in viewer.of_type("calibration")]
+
+    assert run(visit()) == ["none", "collecting", "none"]
+
+
+def test_what_is_learnt_of_a_viewer_is_gone_when_it_leaves_and_never_logged(caplog):
+    async def visit():
+        streaming = new_streaming(Answers(**BOTH_KNOWN))
+        first = Viewer(streaming)
+        first.send(CALIBRATE.format("start"))
+        await first.talk(10)
+        other = Viewer(streaming)
+        await other.talk(3)
+        await asyncio.gather(first.leave(), other.leave())
+        return first, other
+
+    with caplog.at_level(logging.DEBUG):
+        first, other = run(visit())
+    assert first.of_type("calibration")[-1]["state"] == "done"
+    assert not other.of_type("calibration")
+    assert other.results[-1]["voice"]["probs"] != first.results[-1]["voice"]["probs"]
+    assert not [record for record in caplog.records if record.name.startswith(("app", "models"))]

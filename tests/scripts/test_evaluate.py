@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import soundfile
 from app.quick_check import stream_clip
 from app.settings import Settings
 from models.datasets.speech import Clip, ravdess, read_clips
-from models.inference import Box, FaceReading, Float32, Int16
+from models.inference import Box, FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
 from scripts.evaluate import fusion, tables, voice
 from scripts.evaluate.__main__ import main
@@ -27,10 +28,12 @@ SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
 class LoudnessVoice:
     """Tells the label by how loud the tone is: the tree below makes each label its own amplitude."""
 
+    traits = Traits()
+
     def __init__(self, *heard: str, name: str = "loudness") -> None:
         self.name, self.heard = name, frozenset(heard)
 
-    def predict(self, windows: Int16) -> Float32:
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
         loudest = np.abs(windows.astype(np.int32)).max(axis=1) / 32768
         probs = np.full((len(windows), 7), 0.05, np.float32)
         probs[np.arange(len(windows)), np.clip(np.round(loudest * 10).astype(int) - 1, 0, 6)] = 0.7
@@ -40,7 +43,7 @@ class LoudnessVoice:
 class FirstByteFaces:
     """A face path whose answer is the third byte of what it is sent: 255 is no face."""
 
-    name = "bytes"
+    name, model = "bytes", SimpleNamespace(traits=Traits())
 
     def analyse(self, jpegs: list[bytes]) -> list[FaceReading]:
         return [self._read(payload[2]) for payload in jpegs]
@@ -105,7 +108,7 @@ def test_a_heard_speaker_is_never_put_to_a_model(root: Path) -> None:
 
 def test_figures_are_pooled_and_told_by_model_and_gender(root: Path) -> None:
     wrong = LoudnessVoice("ravdess-02", name="fold1")
-    wrong.predict = lambda windows: np.roll(LoudnessVoice.predict(wrong, windows), 1, axis=1)  # type: ignore[method-assign]
+    wrong.predict = lambda windows, _=None: np.roll(LoudnessVoice.predict(wrong, windows), 1, axis=1)  # type: ignore[method-assign]
     subjects = [
         voice.Subject(LoudnessVoice("ravdess-01", name="fold0"), sounds_of(root, 2)),
         voice.Subject(wrong, sounds_of(root, 1)),
@@ -136,7 +139,7 @@ def test_a_long_clip_is_heard_whole_in_windows_of_four_seconds() -> None:
     lengths = []
 
     class Listener(LoudnessVoice):
-        def predict(self, windows: Int16) -> Float32:
+        def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
             lengths.append(windows.shape)
             return super().predict(windows)
 
