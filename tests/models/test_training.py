@@ -15,7 +15,7 @@ from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.training import Batch, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
-from tests.models.test_datasets import faces_tree
+from tests.models.datasets.trees import faces_tree
 
 CENTRES = torch.eye(7).repeat(1, 2)
 

@@ -1,0 +1,64 @@
+"""FER-2013 on tiny trees of its two layouts."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.datasets import fer2013
+from models.datasets.layout import DataLayoutError
+from models.labels import LABELS
+from tests.models.datasets.trees import faces_tree
+
+NUMBERS = {
+    label: number for number, label in enumerate(("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"))
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [("fer2013.csv", ["emotion", "pixels", "Usage"]), ("icml_face_data.csv", ["emotion", " pixels", " Usage"])],
+)
+def test_folders_and_table_hold_the_same(tmp_path: Path, name: str, heading: list[str]) -> None:
+    faces_tree(tmp_path / "folders")
+    from_folders = fer2013.load(tmp_path / "folders", "test")
+    with (tmp_path / name).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(heading)
+        writer.writerow([0, " ".join(["7"] * 48 * 48), "PrivateTest"])
+        writer.writerow([0, "1 2 3", "PublicTest"])  # damaged: left out
+        for image, label in zip(from_folders.images, from_folders.labels, strict=True):
+            writer.writerow([NUMBERS[LABELS[label]], " ".join(map(str, image.ravel())), "PublicTest"])
+    from_table = fer2013.load(tmp_path, "test")
+    np.testing.assert_array_equal(from_table.images, from_folders.images)
+    np.testing.assert_array_equal(from_table.labels, from_folders.labels)
+    assert len(fer2013.load(tmp_path / name, "final")) == 1
+
+
+def test_a_draw_takes_at_most_so_many_of_each_label(tmp_path: Path) -> None:
+    faces_tree(tmp_path)
+    drawn = fer2013.load(tmp_path, "test", per_class=2)
+    assert np.bincount(drawn.labels).tolist() == [2] * 7
+
+
+def test_pictures_that_the_held_out_split_has_too_are_left_out(tmp_path: Path) -> None:
+    faces_tree(tmp_path)
+    train, test = fer2013.load(tmp_path, "train"), fer2013.load(tmp_path, "test")
+    train.images[0] = test.images[5]
+    train.images[1] = test.images[6][:, ::-1]
+    assert len(fer2013.without_duplicates(train, test)) == len(train) - 2
+
+
+def test_a_wrong_tree_is_told_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(DataLayoutError, match=r"fer2013\.csv or test/angry/\*\.jpg"):
+        fer2013.load(tmp_path, "test")
+    with pytest.raises(ValueError, match="train, test, final"):
+        fer2013.load(tmp_path, "validation")
+    table = tmp_path / "fer2013.csv"
+    table.write_text("label,pixels\n")
+    with pytest.raises(DataLayoutError, match="expected the columns emotion, pixels, Usage"):
+        fer2013.load(tmp_path, "test")
+    table.write_text("emotion,pixels,Usage\n7,1 2 3,PublicTest\n")
+    with pytest.raises(DataLayoutError, match="line 2: emotion '7' is none of 0-6"):
+        fer2013.load(tmp_path, "test")
