@@ -1,0 +1,102 @@
+"""Faces as trainers and evaluators see them, whether they lie in memory or in files."""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.crop import CropGeometry, crop
+from models.datasets.clips import check_labels
+from models.inference import Box, UInt8
+from models.labels import LABELS
+
+logger = logging.getLogger(__name__)
+
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+_AS_IT_IS = CropGeometry(scale=1.0)
+
+
+class FaceSet(Protocol):
+    """Pictures of faces with their labels. Who is in them is not known to any of these data sets."""
+
+    @property
+    def labels(self) -> Index:
+        """Return the label of each [N], an index into `LABELS`."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def select(self, keep: Mask | Index) -> Self:
+        """Return the pictures that a mask or an index names."""
+        ...
+
+    def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
+        """Return the pictures [K, size, size, channels] of an index [M], and their labels [K].
+
+        Pictures that cannot be read are named in the log and left out of both, so that K may be less than M.
+        `channels` is 1 for grey or 3 for RGB.
+        """
+        ...
+
+
+Faces = TypeVar("Faces", bound=FaceSet)
+
+
+def with_labels(faces: Faces, labels: Collection[str]) -> Faces:
+    """Keep the pictures of these labels; the numbers of the labels stay.
+
+    Raises:
+        ValueError: A label is none of the seven.
+    """
+    check_labels(labels)
+    return faces.select(np.isin(faces.labels, [LABELS.index(label) for label in labels]))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFiles:
+    """Faces in files, which are decoded when they are asked for.
+
+    Attributes:
+        paths: The pictures.
+        labels: Of each [N], an index into `LABELS`.
+        boxes: Where the face is: left, top, width and height in pixels [N, 4]; None where a picture is all face.
+    """
+
+    paths: tuple[Path, ...]
+    labels: Index
+    boxes: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def select(self, keep: Mask | Index) -> "FaceFiles":
+        """Return the pictures that a mask or an index names."""
+        index = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
+        boxes = None if self.boxes is None else self.boxes[index]
+        return FaceFiles(tuple(self.paths[i] for i in index), self.labels[index], boxes)
+
+    def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
+        """Read the pictures [K, size, size, channels] of an index, and their labels [K]; see `FaceSet.batch`."""
+        pictures, kept = [], []
+        for i in index:
+            image = cv2.imread(str(self.paths[i]), cv2.IMREAD_COLOR_RGB)
+            if image is None:
+                logger.warning("left out %s: not a picture", self.paths[i])
+                continue
+            pictures.append(self._face(np.asarray(image, np.uint8), int(i), size, channels))
+            kept.append(i)
+        if not pictures:
+            return np.zeros((0, size, size, channels), np.uint8), np.zeros(0, np.int64)
+        return np.stack(pictures), self.labels[kept]
+
+    def _face(self, image: UInt8, i: int, size: int, channels: int) -> UInt8:
+        height, width = image.shape[:2]
+        x, y, w, h = (0.0, 0.0, width, height) if self.boxes is None else self.boxes[i]
+        return crop(image, Box(x / width, y / height, w / width, h / height), _AS_IT_IS, size, channels)

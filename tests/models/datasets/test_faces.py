@@ -1,0 +1,98 @@
+"""Faces in memory and in files, alike to whoever trains on them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.datasets import fer2013
+from models.datasets.faces import FaceFiles, FaceSet, with_labels
+from models.labels import LABELS
+from tests.models.datasets.trees import faces_tree, random_picture
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[FaceSet, FaceSet]:
+    """FER-2013 as it is, and the same pictures left in their files."""
+    faces_tree(tmp_path)
+    memory = fer2013.load(tmp_path, "test")
+    paths = tuple(path for label in LABELS for path in sorted((tmp_path / "test" / label).glob("*")))
+    return memory, FaceFiles(paths, memory.labels)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(48, 1), (48, 3), (32, 1), (96, 3)])
+def test_memory_and_files_give_the_same_batch(both: tuple[FaceSet, FaceSet], size: int, channels: int) -> None:
+    index = np.array([20, 0, 7, 7])
+    (images, labels), (from_files, their_labels) = (faces.batch(index, size, channels) for faces in both)
+    assert images.shape == from_files.shape == (4, size, size, channels)
+    assert images.dtype == from_files.dtype == np.uint8
+    np.testing.assert_array_equal(labels, both[0].labels[index])
+    np.testing.assert_array_equal(labels, their_labels)
+    np.testing.assert_allclose(images.astype(int), from_files.astype(int), atol=1)
+    if size == 48:
+        np.testing.assert_array_equal(images[..., 0], both[0].images[index])  # type: ignore[attr-defined]
+
+
+def test_an_empty_batch_has_the_shape_of_one(both: tuple[FaceSet, FaceSet]) -> None:
+    for faces in both:
+        for size in (48, 60):
+            images, labels = faces.batch(np.zeros(0, np.int64), size, 3)
+            assert images.shape == (0, size, size, 3)
+            assert labels.shape == (0,)
+
+
+def test_a_subset_of_the_labels_keeps_their_numbers(both: tuple[FaceSet, FaceSet]) -> None:
+    moods = ("angry", "happy", "neutral", "sad")
+    for faces in both:
+        kept = with_labels(faces, moods)
+        assert len(kept) == 12
+        assert {LABELS[label] for label in kept.labels} == set(moods)
+        assert len(kept.batch(np.arange(12), 48, 1)[0]) == 12
+        with pytest.raises(ValueError, match="no such label: joy"):
+            with_labels(faces, ("angry", "joy"))
+
+
+@given(mask=st.lists(st.booleans(), min_size=5, max_size=5))
+def test_a_mask_and_an_index_select_alike(mask: list[bool]) -> None:
+    boxes = np.arange(20, dtype=np.float32).reshape(5, 4)
+    faces = FaceFiles(tuple(Path(str(number)) for number in range(5)), np.arange(5), boxes)
+    keep = np.array(mask)
+    by_mask, by_index = faces.select(keep), faces.select(np.flatnonzero(keep))
+    assert by_mask.paths == by_index.paths == tuple(Path(str(n)) for n in range(5) if mask[n])
+    for chosen in (by_mask, by_index):
+        np.testing.assert_array_equal(chosen.labels, np.arange(5)[keep])
+        assert chosen.boxes is not None
+        np.testing.assert_array_equal(chosen.boxes, boxes[keep])
+
+
+def test_a_box_says_where_the_face_is(tmp_path: Path) -> None:
+    picture = np.zeros((80, 120, 3), np.uint8)
+    face = np.stack([random_picture(np.random.default_rng(0), 40)] * 3, axis=2)
+    face[..., 2] = 255  # red, which OpenCV writes last
+    picture[30:70, 50:90] = face
+    cv2.imwrite(str(tmp_path / "0.png"), picture)
+    faces = FaceFiles((tmp_path / "0.png",), np.array([3]), np.array([[50, 30, 40, 40]], np.float32))
+    images, labels = faces.batch(np.array([0]), 40, 3)
+    np.testing.assert_array_equal(images[0], face[..., ::-1])
+    assert labels.tolist() == [3]
+
+
+def test_a_box_beyond_the_picture_repeats_its_edge(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.full((20, 20), 90, np.uint8))
+    faces = FaceFiles((tmp_path / "0.png",), np.array([3]), np.array([[-5, -5, 40, 40]], np.float32))
+    images, _ = faces.batch(np.array([0]), 24, 1)
+    assert set(images.ravel().tolist()) == {90}
+
+
+def test_an_unreadable_picture_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), random_picture(np.random.default_rng(0)))
+    (tmp_path / "1.jpg").write_bytes(b"not a picture")
+    faces = FaceFiles((tmp_path / "0.png", tmp_path / "1.jpg", tmp_path / "2.jpg"), np.array([3, 4, 5]))
+    images, labels = faces.batch(np.arange(3), 48, 1)
+    assert len(images) == 1
+    assert labels.tolist() == [3]
+    assert "1.jpg" in caplog.text
+    assert "2.jpg" in caplog.text
