@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Generic
@@ -72,9 +72,15 @@ def split_by_speaker(
         logger.info("left out %d of several people at once", len(items) - len(alone))
     for item in alone:
         groups[item.gender][item.speaker] += 1
+    wanted = np.array(shares) / sum(shares)
+    lacking = np.zeros(len(shares))
     home: dict[str, int] = {}
     for gender in sorted(groups):
-        _allot(groups[gender], shares, rng, home)
+        # What one gender left uneven the next makes up for by half: parts of the right size, and alike in gender.
+        lacking = lacking / 2 + wanted * sum(groups[gender].values())
+        for speaker in _largest_first(groups[gender], rng):
+            home[speaker] = int(np.argmax(np.where(wanted > 0, lacking, -np.inf)))
+            lacking[home[speaker]] -= groups[gender][speaker]
     counts = {speaker: count for group in groups.values() for speaker, count in group.items()}
     _fill(home, counts, [part for part, share in enumerate(shares) if share > 0])
     parts: tuple[list[SpokenItem], ...] = ([], [], [])
@@ -83,14 +89,9 @@ def split_by_speaker(
     return Split(*parts)
 
 
-def _allot(counts: dict[str, int], shares: Iterable[float], rng: np.random.Generator, home: dict[str, int]) -> None:
-    wanted = np.array(tuple(shares))
-    lacking = wanted / wanted.sum() * sum(counts.values())
+def _largest_first(counts: dict[str, int], rng: np.random.Generator) -> list[str]:
     speakers = sorted(counts)
-    for index in sorted(rng.permutation(len(speakers)), key=lambda index: -counts[speakers[index]]):
-        part = int(np.argmax(np.where(wanted > 0, lacking, -np.inf)))
-        home[speakers[index]] = part
-        lacking[part] -= counts[speakers[index]]
+    return sorted((speakers[index] for index in rng.permutation(len(speakers))), key=lambda name: -counts[name])
 
 
 def _fill(home: dict[str, int], counts: dict[str, int], parts: list[int]) -> None:

@@ -1,5 +1,7 @@
 """The data sets by name."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,12 @@ from models.labels import LABELS
 from tests.models.datasets.test_affectnet import annotated_tree
 from tests.models.datasets.test_meld import SAID, meld_tree
 from tests.models.datasets.trees import faces_tree, write_film, write_sound
+
+
+def test_no_framework_and_no_decoder_is_imported_before_it_is_needed() -> None:
+    asked = "import sys, models.datasets.catalogue; print({'av', 'torch', 'librosa', 'timm'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_each_kind_has_its_data_sets() -> None:

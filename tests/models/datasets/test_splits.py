@@ -35,13 +35,25 @@ def test_nobody_is_in_two_parts_and_nothing_is_lost(people: list[tuple[str, int]
     assert [set(part) for part in parts] == [set(part) for part in (again.train, again.validation, again.test)]
 
 
-@pytest.mark.parametrize(("men", "women", "sizes"), [(12, 12, (16, 4, 4)), (48, 43, (63, 14, 14))])
+@pytest.mark.parametrize(
+    ("men", "women", "sizes"), [(12, 12, (16, 4, 4)), (10, 10, (14, 3, 3)), (48, 43, (63, 14, 14))]
+)
 def test_parts_have_their_share_and_are_alike_in_gender(men: int, women: int, sizes: tuple[int, ...]) -> None:
     split = split_by_speaker(cast([("male", 60)] * men + [("female", 60)] * women))
     for part, size in zip((split.train, split.validation, split.test), sizes, strict=True):
         genders = Counter({clip.speaker: clip.gender for clip in part}.values())
         assert genders.total() == pytest.approx(size, abs=1)
-        assert genders["male"] / genders.total() == pytest.approx(men / (men + women), abs=0.08)
+        assert genders["male"] == pytest.approx(genders.total() * men / (men + women), abs=1)
+
+
+def test_who_has_most_clips_do_not_all_fall_together() -> None:
+    # As in MELD: six main speakers of two genders, and many others.
+    people = [("female", 1800)] * 3 + [("male", 1900)] * 3 + [(UNKNOWN, 8)] * 250
+    split = split_by_speaker(cast(people))
+    total = sum(count for _, count in people)
+    assert len(split.train) == pytest.approx(0.7 * total, rel=0.1)
+    assert len(split.validation) == pytest.approx(0.15 * total, rel=0.25)
+    assert len(split.test) == pytest.approx(0.15 * total, rel=0.25)
 
 
 def test_seeds_draw_other_people() -> None:
