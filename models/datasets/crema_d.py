@@ -1,13 +1,12 @@
 """CREMA-D (Cao et al. 2014): 91 actors, twelve sentences, six emotions (no surprise), as sound and as film."""
 
-import csv
 import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.datasets.clips import UNKNOWN, Clip, Pair, pair
-from models.datasets.layout import SOUNDS, DataLayoutError, files_below, find_below, missing
+from models.datasets.layout import SOUNDS, DataLayoutError, files_below, find_below, missing, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -82,11 +81,8 @@ def people(root: Path) -> dict[str, Person]:
     if table is None:
         logger.warning("no %s in %s: CREMA-D's genders and ages are not known", PEOPLE, root)
         return {}
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if not {"ActorID", "Age", "Sex"} <= set(reader.fieldnames or ()):
-            raise DataLayoutError(f"{table}: expected the columns ActorID, Age, Sex")
-        return {row["ActorID"].strip(): _person(row["Sex"] or "", row["Age"] or "") for row in reader}
+    rows = read_table(table, ("ActorID", "Age", "Sex"))
+    return {row["ActorID"].strip(): _person(row["Sex"], row["Age"]) for row in rows}
 
 
 def _person(sex: str, age: str) -> Person:

@@ -90,13 +90,21 @@ class FaceFiles:
             if image is None:
                 logger.warning("left out %s: not a picture", self.paths[i])
                 continue
-            pictures.append(self._face(np.asarray(image, np.uint8), int(i), size, channels))
+            box = self._box(int(i), *image.shape[:2])
+            if box is None:
+                logger.warning("left out %s: its box is not in the picture", self.paths[i])
+                continue
+            pictures.append(crop(np.asarray(image, np.uint8), box, _AS_IT_IS, size, channels))
             kept.append(i)
         if not pictures:
             return np.zeros((0, size, size, channels), np.uint8), np.zeros(0, np.int64)
         return np.stack(pictures), self.labels[kept]
 
-    def _face(self, image: UInt8, i: int, size: int, channels: int) -> UInt8:
-        height, width = image.shape[:2]
-        x, y, w, h = (0.0, 0.0, width, height) if self.boxes is None else self.boxes[i]
-        return crop(image, Box(x / width, y / height, w / width, h / height), _AS_IT_IS, size, channels)
+    def _box(self, i: int, height: int, width: int) -> Box | None:
+        """Return the face's box in fractions of the picture; None where it is mostly beyond it."""
+        if self.boxes is None:
+            return Box(0.0, 0.0, 1.0, 1.0)
+        x, y, w, h = (float(value) for value in self.boxes[i])
+        if not (0 <= x + w / 2 < width and 0 <= y + h / 2 < height and w <= 2 * width and h <= 2 * height):
+            return None
+        return Box(x / width, y / height, w / width, h / height)

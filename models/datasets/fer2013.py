@@ -1,6 +1,5 @@
 """FER-2013 (Goodfellow et al. 2013): 48x48 grey faces, as label folders or as the original table."""
 
-import csv
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets.layout import PICTURES, DataLayoutError, draw
+from models.datasets.layout import PICTURES, DataLayoutError, draw, read_table
 from models.inference import UInt8
 from models.labels import LABELS
 
@@ -102,17 +101,12 @@ def _digest(image: UInt8) -> bytes:
 
 def _load_csv(table: Path, split: str, per_class: int, rng: np.random.Generator) -> Faces:
     rows: dict[str, list[str]] = {label: [] for label in LABELS}
-    with table.open(newline="") as lines:
-        # The challenge's file has blanks after its commas.
-        reader = csv.DictReader(lines, skipinitialspace=True)
-        if not {"emotion", "pixels", "Usage"} <= set(reader.fieldnames or ()):
-            raise DataLayoutError(f"{table}: expected the columns emotion, pixels, Usage")
-        for row in reader:
-            if row["Usage"] != USAGES[split]:
-                continue
-            if row["emotion"] not in _CSV_LABELS:
-                raise DataLayoutError(f"{table}, line {reader.line_num}: emotion {row['emotion']!r} is none of 0-6")
-            rows[_CSV_LABELS[row["emotion"]]].append(row["pixels"])
+    for row in read_table(table, ("emotion", "pixels", "Usage")):
+        if row["Usage"] != USAGES[split]:
+            continue
+        if row["emotion"] not in _CSV_LABELS:
+            raise DataLayoutError(f"{table}: the emotion {row['emotion']!r} is none of 0-6")
+        rows[_CSV_LABELS[row["emotion"]]].append(row["pixels"])
     images: list[UInt8] = []
     labels: list[int] = []
     for index, label in enumerate(LABELS):

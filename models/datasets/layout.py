@@ -1,6 +1,7 @@
-"""What all data sets share: the error for a wrong layout, the search in a tree, the draw of a few of each label."""
+"""What all data sets share: the error for a wrong layout, the search in a tree, tables, the draw of a few examples."""
 
-from collections.abc import Collection, Sequence
+import csv
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +36,29 @@ def find_below(root: Path, name: str) -> Path | None:
         if found:
             return found[0]
     return None
+
+
+def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | None = None) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table of comma-separated values; a cell that is not there is empty.
+
+    A byte order mark, blanks after commas and letters that are not UTF-8 are let pass.
+
+    Args:
+        path: The table.
+        columns: Those that it must have.
+        heading: The names of its columns where its first line does not say them.
+
+    Raises:
+        DataLayoutError: It lacks a column, or is no such table.
+    """
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        reader = csv.DictReader(lines, heading, restval="", skipinitialspace=True)
+        try:
+            if not set(columns) <= set(reader.fieldnames or ()):
+                raise DataLayoutError(f"{path}: expected the columns {', '.join(columns)}")
+            yield from reader
+        except csv.Error as error:
+            raise DataLayoutError(f"{path}, line {reader.line_num}: {error}") from error
 
 
 def draw(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[Item]:

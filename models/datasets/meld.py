@@ -5,13 +5,12 @@ voices and faces. `models.datasets.splits.split_by_speaker`, on all three splits
 and may let hear other people than their speaker, so that it is nearly, not wholly, a split by person.
 """
 
-import csv
 import logging
 import re
 from pathlib import Path
 
 from models.datasets.clips import SEVERAL, UNKNOWN, Clip, Pair, pair
-from models.datasets.layout import DataLayoutError, find_below, missing
+from models.datasets.layout import DataLayoutError, find_below, missing, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ GENDERS = {
     "chandler": "male", "joey": "male", "ross": "male", "monica": "female", "phoebe": "female", "rachel": "female",
 }  # fmt: skip
 """Of the main speakers; the data set says nobody's."""
-_COLUMNS = {"Speaker", "Emotion", "Dialogue_ID", "Utterance_ID"}
+_COLUMNS = ("Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _SAME_ACTOR = {"ursula": "phoebe", "dr-drake-remoray": "joey"}
 _CROWD = re.compile(r"all|both|the-guys|her-friends|.+-and-.+")
 
@@ -59,11 +58,8 @@ def clips(root: Path, split: str | None = None) -> list[Clip]:
     table, folder = find_below(root, name), find_below(root, FOLDERS[split])
     if table is None or folder is None:
         raise missing(f"MELD {split}", root, f"{name} and {FOLDERS[split]}/dia0_utt0.mp4")
-    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        reader = csv.DictReader(lines)
-        if not set(reader.fieldnames or ()) >= _COLUMNS:
-            raise DataLayoutError(f"{table}: expected the columns {', '.join(sorted(_COLUMNS))}")
-        named = [(folder / f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.mp4", row) for row in reader]
+    rows = read_table(table, _COLUMNS)
+    named = [(folder / f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.mp4", row) for row in rows]
     found = [_clip(path, row, table) for path, row in named if path.is_file()]
     if not found:
         raise missing(f"MELD film that {name} names", folder, "dia0_utt0.mp4")
@@ -79,11 +75,11 @@ def pairs(root: Path, split: str | None = None) -> list[Pair]:
 
 
 def _clip(path: Path, row: dict[str, str], table: Path) -> Clip:
-    emotion = (row["Emotion"] or "").strip().lower()
+    emotion = row["Emotion"].strip().lower()
     if emotion not in EMOTIONS:
         raise DataLayoutError(f"{table}: {path.stem} has the emotion {emotion!r}, expected {', '.join(EMOTIONS)}")
     # `Joey/Drake` is Joey in a role.
-    person = re.sub(r"[^a-z0-9]+", "-", (row["Speaker"] or "").split("/")[0].lower()).strip("-")
+    person = re.sub(r"[^a-z0-9]+", "-", row["Speaker"].split("/")[0].lower()).strip("-")
     person = _SAME_ACTOR.get(person, person)
     speaker = SEVERAL if _CROWD.fullmatch(person) else f"meld-{person}"
     return Clip(path, EMOTIONS[emotion], speaker, GENDERS.get(person, UNKNOWN))

@@ -87,6 +87,16 @@ def test_a_box_beyond_the_picture_repeats_its_edge(tmp_path: Path) -> None:
     assert set(images.ravel().tolist()) == {90}
 
 
+@pytest.mark.parametrize("box", [(300, 5, 10, 10), (5, -90, 10, 10), (-1e9, -1e9, 2e9, 2e9)])
+def test_a_box_that_is_not_in_the_picture_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, box: tuple[float, ...]
+) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.full((20, 20), 90, np.uint8))
+    faces = FaceFiles((tmp_path / "0.png",), np.array([3]), np.array([box], np.float32))
+    assert len(faces.batch(np.array([0]), 24, 1)[0]) == 0
+    assert "0.png: its box is not in the picture" in caplog.text
+
+
 def test_an_unreadable_picture_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), random_picture(np.random.default_rng(0)))
     (tmp_path / "1.jpg").write_bytes(b"not a picture")

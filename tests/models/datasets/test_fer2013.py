@@ -60,5 +60,5 @@ def test_a_wrong_tree_is_told_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataLayoutError, match="expected the columns emotion, pixels, Usage"):
         fer2013.load(tmp_path, "test")
     table.write_text("emotion,pixels,Usage\n7,1 2 3,PublicTest\n")
-    with pytest.raises(DataLayoutError, match="line 2: emotion '7' is none of 0-6"):
+    with pytest.raises(DataLayoutError, match="the emotion '7' is none of 0-6"):
         fer2013.load(tmp_path, "test")
