@@ -12,10 +12,12 @@
  *            `waiting` is the pause before the next attempt; `reason` is "lost", "full", "refused", "version"
  *   ready    the server's `ready` message
  *   result   {result, delayMs: {audio, frame}}, null where nothing new was used
+ *   calibration  the server's `calibration` message; what was learnt is lost with the connection, and a `ready`
+ *            means that nothing is known
  *   problem  the server's `error` message
  */
 
-import { PROTOCOL_VERSION, decode, encodeAudio, encodeConfigure, encodeFrame } from "./protocol.js";
+import { PROTOCOL_VERSION, decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "./protocol.js";
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
@@ -93,6 +95,15 @@ export class EmotionStream extends EventTarget {
     if (this.#ready) this.#socket.send(encodeConfigure(settings));
   }
 
+  /**
+   * "start" to learn how this viewer is when neutral, "skip" to stop that, "reset" to forget it; `calibration` events
+   * follow. Only where `ready` has `features.calibration`. Returns whether it was sent; it is not sent again later.
+   */
+  calibrate(action) {
+    if (this.#ready) this.#socket.send(encodeCalibrate(action));
+    return this.#ready;
+  }
+
   #send(encode, media) {
     const now = performance.now();
     if (now - this.#lastWord > SILENT_LINE_MS) {
@@ -121,6 +132,7 @@ export class EmotionStream extends EventTarget {
     this.#lastWord = performance.now();
     if (message?.type === "ready") this.#welcome(message);
     else if (message?.type === "result") this.#say("result", { result: message, delayMs: this.#delays(message) });
+    else if (message?.type === "calibration") this.#say("calibration", message);
     else if (message?.type === "error") this.#say("problem", message);
   }
 

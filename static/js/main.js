@@ -1,5 +1,6 @@
 /** Wires the parts: devices -> stream -> view. */
 
+import { CalibrationPanel } from "./calibration.js";
 import { Capture, listDevices, obstacle } from "./capture.js";
 import { DevicePickers, SettingSliders } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
@@ -15,6 +16,7 @@ const view = new View();
 const capture = new Capture(view.video);
 const stream = new EmotionStream(socketUrl());
 const sliders = new SettingSliders((settings) => stream.configure(settings));
+const calibration = new CalibrationPanel((action) => stream.calibrate(action));
 const pickers = new DevicePickers(() => (running ? restart() : view.showProblem("choice", null)));
 
 let running = false;
@@ -120,6 +122,7 @@ stream.addEventListener("ready", ({ detail }) => {
   pacer = new FramePacer(detail.settings.result_interval * 1000);
   sliders.show(detail);
   view.showReady(detail);
+  calibration.connect(detail.features?.calibration === true);
   if (soundUnloaded) restart(); // what was missing can be loaded now
 });
 
@@ -130,10 +133,13 @@ stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
   view.showDelay(delayMs);
 });
 
+stream.addEventListener("calibration", ({ detail }) => calibration.show(detail));
+
 stream.addEventListener("problem", ({ detail }) => view.showMishap("server", `The server says: ${detail.message}`));
 
 stream.addEventListener("state", ({ detail }) => {
   view.showConnection(detail);
+  if (detail.state !== "open") calibration.disconnect();
   if (detail.state === "waiting") view.showProblem("server", null); // the connection's own words say more
   if (detail.state === "closed" && detail.reason) stop();
 });

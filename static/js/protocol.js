@@ -29,6 +29,11 @@ export function encodeConfigure(settings) {
   return JSON.stringify({ type: "configure", ...settings });
 }
 
+/** "start", "skip" or "reset" -> one text message. */
+export function encodeCalibrate(action) {
+  return JSON.stringify({ type: "calibrate", action });
+}
+
 /** One text message -> object with a `type`, or null where it is not one of ours. */
 export function decode(text) {
   try {

@@ -100,6 +100,29 @@ export function connectionWords({ state, reason }) {
   return { short: reason === "full" ? "Server is full" : "Reconnecting", problem: WAITING[reason] };
 }
 
+const BY_SHARE = {
+  voice: ["no voice was heard", "the voice was heard too briefly"],
+  face: ["no face was seen", "the face was seen too briefly"],
+};
+
+/** What the card says for the server's `calibration` message: what is in force, or what was missing. */
+export function calibrationWords({ state, voice, face, heard, seen }) {
+  const collecting = [heard !== null && "listening", seen !== null && "looking"].filter(Boolean).join(" and ");
+  if (state === "collecting") return `${capitalise(collecting)}: read on until the bar is full`;
+  const known = [voice && "your voice", face && "your face"].filter(Boolean).join(" and ");
+  // A path that cannot be calibrated, null, is never missed.
+  const lack = (path, share) => (share === null ? null : BY_SHARE[path][share > 0 ? 1 : 0]);
+  if (state === "failed") {
+    const why = [lack("voice", heard), lack("face", seen)].filter(Boolean).join(", and ");
+    return known ? `Failed: ${why}. Still in force for ${known}` : `Failed: ${why}`;
+  }
+  if (state === "done") {
+    const why = [voice ? null : lack("voice", heard), face ? null : lack("face", seen)].filter(Boolean);
+    return [`In force for ${known}`, ...why].join("; ");
+  }
+  return "Not calibrated";
+}
+
 /** What the sign says, in three parts (a narrow screen leaves out the devices), or null with no device on. */
 export function signWords({ camera, microphone }, connected) {
   const devices = [camera && "camera", microphone && "microphone"].filter(Boolean).join(" and ");

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from calibratable import make_weights
 from serving import Server
 
 HERE = Path(__file__).parent
@@ -18,4 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def calibratable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose models can be calibrated, in the shortest time that the settings allow."""
+    weights = make_weights(tmp_path_factory.mktemp("weights"))
+    with Server(WEIGHTS_DIR=str(weights), CALIBRATION_SECONDS="3") as running:
         yield running

@@ -10,7 +10,17 @@ from typing import Any
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 from serving import ROOT, Server
 
 from models.labels import LABELS
@@ -467,6 +477,80 @@ def test_fusion_weight_reaches_the_server(open_page: Open) -> None:
     page.locator("#fusion_weight").fill("1")
     page.wait_for_function(f"{fused} === {voice} && {fused} !== {face}", timeout=8000)
     expect(page.locator("#fused .state")).to_have_text("Voice only, by weight")
+
+
+def expect_calibration(page: Page, words: str | re.Pattern[str], button: str) -> None:
+    expect(page.locator("#calibration-state")).to_have_text(words)
+    expect(page.locator("#calibrate")).to_have_text(button)
+
+
+COLLECTING = "Listening and looking: read on until the bar is full"
+
+
+def test_person_is_calibrated_and_forgotten(open_page: Open, calibratable: Server) -> None:
+    page = open_page("portrait", at=calibratable)
+    start(page)
+    for path in ("voice", "face"):
+        expect_label(page, path)
+    reset, bar = page.get_by_role("button", name="Reset"), page.get_by_role("progressbar")
+    expect_calibration(page, "Not calibrated", "Calibrate")
+    expect(bar).to_be_hidden()
+    expect(page.locator("#calibration")).to_contain_text("The road from the station")
+    page.locator("#calibrate").focus()
+    page.keyboard.press("Enter")
+    expect_calibration(page, COLLECTING, "Skip")
+    expect(page.locator("#calibrate")).to_be_focused()
+    page.wait_for_function("document.getElementById('calibration-progress').ariaValueNow > 10")
+    expect(bar).to_be_visible()
+    page.keyboard.press("Enter")
+    expect_calibration(page, "Not calibrated", "Calibrate")
+    expect(bar).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect_calibration(page, COLLECTING, "Skip")
+    expect_calibration(page, "In force for your voice and your face", "Calibrate again")
+    for path in ("voice", "face", "fused"):
+        expect_label(page, path)
+    reset.click()
+    expect_calibration(page, "Not calibrated", "Calibrate")
+    expect(reset).to_be_hidden()
+    expect(page.locator("#calibrate")).to_be_focused()
+
+
+def test_calibration_says_what_was_missing_and_is_forgotten_with_the_connection(
+    open_page: Open, calibratable: Server
+) -> None:
+    page = open_page("nobody", at=calibratable)
+    start(page)
+    expect_calibration(page, "Not calibrated", "Calibrate")
+    page.locator("#calibrate").click()
+    expect_calibration(page, "Failed: no voice was heard, and no face was seen", "Try again")
+    page.locator("#calibrate").click()
+    expect_calibration(page, COLLECTING, "Skip")
+    calibratable.kill()
+    expect_calibration(page, "Not connected", "Calibrate")
+    expect(page.locator("#calibrate")).to_be_disabled()
+    calibratable.start()
+    expect(page.locator("#connection")).to_have_text("Connected", timeout=RECONNECTED_MS)
+    expect_calibration(page, "Not calibrated", "Calibrate")
+    expect(page.locator("#calibrate")).to_be_enabled()
+    page.get_by_role("button", name="Stop").click()
+    expect_calibration(page, "Not connected", "Calibrate")
+
+
+def test_models_that_cannot_be_calibrated_are_said_to_be_so(open_page: Open) -> None:
+    page = open_page()
+
+    def without_calibration(route: WebSocketRoute) -> None:
+        # What a server with other models says; everything else is passed on as it is.
+        server = route.connect_to_server()
+        said = re.compile(r'"features":\{.*?\}')
+        server.on_message(lambda text: route.send(said.sub('"features":{"calibration":false}', str(text))))
+
+    page.route_web_socket(re.compile("/ws$"), without_calibration)
+    start(page)
+    expect_label(page, "face")
+    expect_calibration(page, "The models of this server cannot be calibrated", "Calibrate")
+    expect(page.locator("#calibrate")).to_be_disabled()
 
 
 def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> None:

@@ -133,6 +133,50 @@ async def test_viewers_at_once_know_nothing_of_each_other(url: str, media: Media
     assert len({ready["session"] for ready, _, _ in (seen, silent, lone)}) == 3
 
 
+async def test_a_viewer_is_calibrated_through_the_real_protocol(calibratable: Server, media: Media) -> None:
+    url = calibratable.url.replace("http", "ws") + "ws"
+    pcm, picture = sound(media), first_picture(media)
+    told: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+
+    async def listen(socket: websockets.ClientConnection) -> None:
+        async for text in socket:
+            message = json.loads(text)
+            if message["type"] == "calibration":
+                told.append(message)
+                if message["state"] == "done":
+                    results.clear()
+            elif message["type"] == "result":
+                results.append(message)
+            else:
+                assert message["type"] == "ready", message
+                assert message["features"] == {"calibration": True}
+
+    async with websockets.connect(url) as socket, asyncio.timeout(30):
+        listener = asyncio.create_task(listen(socket))
+        await socket.send(json.dumps({"type": "calibrate", "action": "start"}))
+        number = 0
+        while len(results) < 4 or not told or told[-1]["state"] != "done":
+            number += 1
+            chunk = np.resize(np.roll(pcm, -number * CHUNK), CHUNK).astype("<i2").tobytes()
+            await socket.send(struct.pack("<BI", 1, number) + chunk)
+            if number % 5 == 1:
+                await socket.send(struct.pack("<BI", 2, number) + picture)
+            await asyncio.sleep(0.1)
+        await socket.send(json.dumps({"type": "calibrate", "action": "reset"}))
+        while told[-1]["state"] != "none":  # noqa: ASYNC110 - the listener has no event of its own
+            await asyncio.sleep(0.05)
+        await socket.close()
+        await listener
+    assert [message["state"] for message in told[:2]] == ["collecting", "collecting"]
+    done, forgotten = told[-2], told[-1]
+    assert (done["state"], done["voice"], done["face"], done["progress"]) == ("done", True, True, 1.0)
+    assert (forgotten["voice"], forgotten["face"]) == (False, False)
+    assert results[-1]["fused"]["state"] == "ok"
+    for path in ("voice", "face", "fused"):
+        assert sum(results[-1][path]["probs"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
 async def test_a_broken_picture_costs_one_error_and_nothing_else(url: str, media: Media) -> None:
     damaged = first_picture(media)[:300]
     _, results, errors = await view(url, sound(media), damaged, binary=True)

@@ -52,7 +52,7 @@ afterEach(() => {
 function opened() {
   const stream = new EmotionStream("ws://here/ws");
   const events = [];
-  for (const type of ["state", "ready", "result", "problem"]) {
+  for (const type of ["state", "ready", "result", "calibration", "problem"]) {
     stream.addEventListener(type, ({ detail }) => events.push({ type, ...detail }));
   }
   stream.open();
@@ -111,6 +111,21 @@ test("what the user has set is set again on the new line", () => {
   mock.timers.tick(500);
   Line.all[1].says(READY);
   assert.deepEqual(JSON.parse(Line.all[1].sent[0]), { type: "configure", fusion_weight: 0.3, face_smoothing: 4 });
+});
+
+test("a calibration is asked for and told of, and not asked for again on a new line", () => {
+  const { stream, events } = opened();
+  assert.equal(stream.calibrate("start"), false, "there is nobody to calibrate yet");
+  Line.all[0].says(READY);
+  assert.equal(stream.calibrate("start"), true);
+  assert.deepEqual(Line.all[0].sent.map((text) => JSON.parse(text)), [{ type: "calibrate", action: "start" }]);
+  const said = { type: "calibration", state: "collecting", progress: 0.5, voice: false, face: false, heard: 0.5, seen: null };
+  Line.all[0].says(said);
+  assert.deepEqual(events.at(-1), said);
+  Line.all[0].breaks();
+  mock.timers.tick(500);
+  Line.all[1].says(READY);
+  assert.deepEqual(Line.all[1].sent, []);
 });
 
 test("a line on which nothing is heard for ten seconds is dead", () => {

@@ -6,8 +6,8 @@ import { placeBox, placeLabel } from "../../static/js/geometry.js";
 import { History } from "../../static/js/history.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
-import { decode, encodeAudio, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
-import { LABELS, connectionWords, signWords, startWords, stateWords } from "../../static/js/words.js";
+import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
+import { LABELS, calibrationWords, connectionWords, signWords, startWords, stateWords } from "../../static/js/words.js";
 
 test("sound and pictures have a kind, a little-endian id and their bytes", () => {
   const samples = Int16Array.from([1, -2, 32767]);
@@ -22,6 +22,10 @@ test("a part of a longer buffer is sent alone", () => {
 
 test("settings travel with their type", () => {
   assert.deepEqual(JSON.parse(encodeConfigure({ fusion_weight: 0.5 })), { type: "configure", fusion_weight: 0.5 });
+});
+
+test("an action of the calibration travels with its type", () => {
+  assert.deepEqual(JSON.parse(encodeCalibrate("reset")), { type: "calibrate", action: "reset" });
 });
 
 test("what is not a message is null, never an exception", () => {
@@ -212,6 +216,31 @@ test("the sign says what is on, and speaks of analysing only while connected", (
   assert.equal(signWords(both, false).join(""), "Camera and microphone on, not connected");
   assert.equal(signWords({ camera: false, microphone: true }, false).join(""), "Microphone on, not connected");
   assert.equal(signWords({ camera: false, microphone: false }, true), null);
+});
+
+/** What the card says; unless told otherwise, of models that can both be calibrated. */
+const calibrated = (state, known = {}) => calibrationWords({ state, voice: false, face: false, heard: 0, seen: 0, ...known });
+
+test("a calibration says what is in force, for which paths, and what was missing", () => {
+  assert.equal(calibrated("none"), "Not calibrated");
+  assert.equal(calibrated("done", { voice: true, face: true, heard: 1, seen: 1 }), "In force for your voice and your face");
+  assert.equal(calibrated("done", { voice: true, heard: 1 }), "In force for your voice; no face was seen");
+  assert.equal(calibrated("done", { face: true, heard: 0.1, seen: 1 }), "In force for your face; the voice was heard too briefly");
+  assert.equal(calibrated("done", { voice: true, heard: 1, seen: null }), "In force for your voice");
+});
+
+test("a calibration that failed says why, and what goes on", () => {
+  assert.equal(calibrated("failed"), "Failed: no voice was heard, and no face was seen");
+  assert.equal(calibrated("failed", { heard: null, seen: 0.1 }), "Failed: the face was seen too briefly");
+  assert.equal(calibrated("failed", { voice: true, seen: null }), "Failed: no voice was heard. Still in force for your voice");
+});
+
+test("while a calibration collects, its words stand still and name what it goes by", () => {
+  const words = [0, 0.5, 1].map((share) => calibrated("collecting", { heard: share, seen: share }));
+  assert.equal(new Set(words).size, 1);
+  assert.match(words[0], /^Listening and looking: read on/);
+  assert.match(calibrated("collecting", { seen: null }), /^Listening: read on/);
+  assert.match(calibrated("collecting", { heard: null }), /^Looking: read on/);
 });
 
 test("who refuses both devices is told once", () => {
