@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from models.crop import CropGeometry
+from models.inference import Traits
 from models.labels import LABELS
 
 METADATA_KEY = "artefact"
@@ -29,6 +30,9 @@ class ArtefactInfo:
         channels: of a face crop.
         geometry: framing of a face crop relative to the detector's box.
         heard: speakers whom a voice model was trained on or chosen by, e.g. `ravdess-02`.
+        adaptive: whether a voice model takes a reference beside the waveform.
+        sharpening: see `models.inference.Traits`.
+        neutral: likewise; empty where nobody measured it.
     """
 
     name: str
@@ -41,6 +45,14 @@ class ArtefactInfo:
     channels: int = 0
     geometry: CropGeometry | None = None
     heard: tuple[str, ...] = ()
+    adaptive: bool = False
+    sharpening: float = 0.0
+    neutral: tuple[float, ...] = ()
+
+    @property
+    def traits(self) -> Traits:
+        """What a model of this artefact says of its answers."""
+        return Traits(self.sharpening, self.neutral or None, self.adaptive)
 
     def to_json(self) -> str:
         """Return the JSON that `from_json` reads."""
@@ -60,7 +72,7 @@ class ArtefactInfo:
                 raise ArtefactError(f"it says {', '.join(unknown)}, which only a newer version of this program knows")
             geometry = said.pop("geometry")
             info = cls(
-                **{**said, "labels": tuple(said["labels"]), "heard": tuple(said.get("heard", ()))},
+                **{**said, **{name: tuple(said.get(name, ())) for name in ("labels", "heard", "neutral")}},
                 geometry=None if geometry is None else CropGeometry(**geometry),
             )
         except ArtefactError:

@@ -4,9 +4,12 @@ import torch
 from torch import Tensor
 
 
-def augment_faces(crops: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn, scale, shift, mirror, relight, blur and partly cover crops [B, 1, H, W] with values 0..255."""
-    crops = _affine(crops, generator)
+def augment_faces(crops: Tensor, generator: torch.Generator, side: int | None = None) -> Tensor:
+    """Turn, scale, shift, mirror, relight, blur and partly cover crops [B, 1, H, W] with values 0..255.
+
+    With `side` they come out that wide and high.
+    """
+    crops = _affine(crops, generator, side)
     crops = _photometric(crops, generator)
     return _erase(crops, generator)
 
@@ -15,8 +18,8 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
     return torch.empty(shape).uniform_(low, high, generator=generator)
 
 
-def _affine(crops: Tensor, generator: torch.Generator) -> Tensor:
-    count = len(crops)
+def _affine(crops: Tensor, generator: torch.Generator, side: int | None) -> Tensor:
+    count, channels, height, width = crops.shape
     angle = _uniform((count,), -0.35, 0.35, generator)  # 20 degrees
     scale = _uniform((count,), 0.8, 1.2, generator)
     aspect = _uniform((count,), 0.92, 1.08, generator)
@@ -24,7 +27,9 @@ def _affine(crops: Tensor, generator: torch.Generator) -> Tensor:
     shift = _uniform((count, 2), -0.16, 0.16, generator)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = torch.stack([cos * mirror * aspect, -sin, shift[:, 0], sin * mirror * aspect, cos, shift[:, 1]], dim=1)
-    grid = torch.nn.functional.affine_grid(rows.view(count, 2, 3), list(crops.shape), align_corners=False)
+    grid = torch.nn.functional.affine_grid(
+        rows.view(count, 2, 3), [count, channels, side or height, side or width], align_corners=False
+    )
     return torch.nn.functional.grid_sample(
         crops, grid.to(crops.device), mode="bilinear", padding_mode="border", align_corners=False
     )

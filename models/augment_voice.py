@@ -1,31 +1,102 @@
-"""Augmentation of speech before its windows are cut: pace and pitch, room, noise, band and gain."""
+"""Augmentation of speech: who speaks (pace and pitch), in which room, over which line, beside which noise."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 import scipy.signal
 import soxr
 
 from models.inference import SAMPLE_RATE, Float32
 
+Others = Callable[[int], Sequence[Float32]]
 
-def augment_speech(clip: Float32, babble: Float32, rng: np.random.Generator) -> Float32:
-    """Alter one clip (in -1..1) as rooms, microphones and other speakers of the same mood would.
+TALKERS = 5
+"""Most people who talk beside the voice."""
 
-    Args:
-        clip: Speech [N].
-        babble: Other people's speech, at least as long as the clip, to mix in as noise.
-        rng: Where the chance comes from.
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What stays the same from one utterance of a person to the next; None leaves the sound as it is.
+
+    Attributes:
+        speed: Factor of pace and pitch together (Ko et al. 2015): another speaker.
+        room: Impulse response [N].
+        noise: What is heard beside the voice.
+        snr_db: The voice's power relative to it.
+        band: Filter of a telephone or a cheap microphone, in second-order sections.
+        gain: Factor.
     """
-    if rng.random() < 0.6:
-        clip = change_speed(clip, float(np.exp(rng.uniform(np.log(0.87), np.log(1.15)))))
-    if rng.random() < 0.25:
-        clip = reverberate(clip, rng)
-    if rng.random() < 0.5:
-        noise = coloured_noise(len(clip), rng) if rng.random() < 0.7 else np.resize(babble, len(clip))
-        clip = add_noise(clip, noise, snr_db=rng.uniform(5, 30))
-    if rng.random() < 0.15:
-        clip = band_limit(clip, rng)
-    gain = 10 ** (rng.uniform(-12, 6) / 20)
-    return np.clip(clip * gain, -1.0, 1.0).astype(np.float32)
+
+    speed: float | None = None
+    room: Float32 | None = None
+    noise: "Noise | None" = None
+    snr_db: float = 0.0
+    band: Float32 | None = None
+    gain: float = 1.0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Channel":
+        """Draw one as rooms, microphones and other speakers of the same mood would be."""
+        return cls(
+            speed=float(np.exp(rng.uniform(np.log(0.87), np.log(1.15)))) if rng.random() < 0.6 else None,
+            room=impulse_response(rng) if rng.random() < 0.25 else None,
+            noise=Noise.draw(rng) if rng.random() < 0.6 else None,
+            snr_db=rng.uniform(2, 30),
+            band=band_filter(rng) if rng.random() < 0.15 else None,
+            gain=10 ** (rng.uniform(-12, 6) / 20),
+        )
+
+    def apply(self, clip: Float32, others: Others, rng: np.random.Generator) -> Float32:
+        """Send one clip (in -1..1) through; `others` gives so many other people's speech.
+
+        The sound gets shorter or longer by `speed`.
+        """
+        if self.speed is not None:
+            clip = change_speed(clip, self.speed)
+        if self.room is not None:
+            clip = reverberate(clip, self.room)
+        if self.noise is not None:
+            clip = add_noise(clip, self.noise.sound(len(clip), others, rng), self.snr_db)
+        if self.band is not None:
+            clip = scipy.signal.sosfilt(self.band, clip).astype(np.float32)
+        return np.clip(clip * np.float32(self.gain), -1.0, 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is heard beside a voice: other people, or coloured noise that swells and fades.
+
+    Attributes:
+        talkers: How many people talk; 0 for none, up to `TALKERS`.
+        slope: Powers of frequency by which the noise's power falls, where nobody talks: 0 white, 2 brown.
+        swell_db: How far it swells and fades.
+    """
+
+    talkers: int
+    slope: float
+    swell_db: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Noise":
+        """Draw one."""
+        talks = rng.random() < 0.4
+        return cls(int(rng.integers(1, TALKERS + 1)) if talks else 0, rng.uniform(0, 2), rng.choice([0, 4, 8]))
+
+    def sound(self, length: int, others: Others, rng: np.random.Generator) -> Float32:
+        """Return it for so many samples."""
+        if self.talkers:
+            talk = [np.resize(other, length) / max(float(other.std()), 1e-4) for other in others(self.talkers)]
+            crowd: Float32 = np.sum(talk, axis=0, dtype=np.float32)
+            return crowd
+        noise = coloured_noise(length, self.slope, rng)
+        if not self.swell_db:
+            return noise
+        knots = rng.standard_normal(length // (SAMPLE_RATE // 4) + 2) * self.swell_db / 20
+        at = np.linspace(0, len(knots) - 1, length, dtype=np.float32)
+        swelling: Float32 = noise * 10 ** np.interp(at, np.arange(len(knots)), knots).astype(np.float32)
+        return swelling
 
 
 def non_speech(length: int, rng: np.random.Generator) -> Float32:
@@ -35,7 +106,7 @@ def non_speech(length: int, rng: np.random.Generator) -> Float32:
     harmonics = rng.exponential(size=8) / np.arange(1, 9) ** rng.uniform(0, 1.5)
     phases = rng.uniform(0, 2 * np.pi, 8)
     hum = (harmonics[:, None] * np.sin(2 * np.pi * mains[:, None] * times + phases[:, None])).sum(axis=0)
-    noise = coloured_noise(length, rng)
+    noise = coloured_noise(length, rng.uniform(0, 2), rng)
     share = rng.choice([0.0, 1.0, rng.random()])
     sound = share * hum / hum.std() + (1.0 - share) * noise / noise.std()
     level = 10 ** (rng.uniform(-50, -10) / 20)
@@ -44,28 +115,35 @@ def non_speech(length: int, rng: np.random.Generator) -> Float32:
 
 
 def change_speed(clip: Float32, factor: float) -> Float32:
-    """Play faster (above 1) or slower; pitch moves along, as in Ko et al. 2015."""
+    """Play faster (above 1) or slower; pitch moves along."""
     # Quick quality: an image 60 dB down is far below the noise that is added afterwards.
     slowed: Float32 = soxr.resample(clip, SAMPLE_RATE * factor, SAMPLE_RATE, quality="LQ")
     return slowed
 
 
-def reverberate(clip: Float32, rng: np.random.Generator) -> Float32:
-    """Convolve with a synthetic room: exponentially decaying noise, reverberation time 0.15-0.7 s."""
+def impulse_response(rng: np.random.Generator) -> Float32:
+    """Draw a synthetic room: exponentially decaying noise after the direct sound, RT60 0.15-0.7 s."""
     decay = rng.uniform(0.15, 0.7)
     times = np.arange(int(decay * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(times)) * 10 ** (-3 * times / decay)
     tail *= rng.uniform(0.1, 0.5) / np.sqrt((tail**2).sum())
     tail[0] += 1.0
-    wet: Float32 = scipy.signal.fftconvolve(clip, tail)[: len(clip)].astype(np.float32)
+    return np.asarray(tail, dtype=np.float32)
+
+
+def reverberate(clip: Float32, room: Float32) -> Float32:
+    """Put a clip [N] into a room."""
+    wet: Float32 = scipy.signal.fftconvolve(clip, room)[: len(clip)].astype(np.float32)
     return wet
 
 
-def coloured_noise(length: int, rng: np.random.Generator) -> Float32:
-    """Noise whose power falls by 0 (white) to 2 (brown) powers of frequency."""
-    spectrum = np.fft.rfft(rng.standard_normal(length))
-    spectrum *= np.maximum(1, np.arange(len(spectrum))) ** (-rng.uniform(0, 2) / 2)
-    return np.fft.irfft(spectrum, length).astype(np.float32)
+def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Float32:
+    """Noise whose power falls by `slope` powers of frequency: 0 is white, 2 brown."""
+    fast = scipy.fft.next_fast_len(length, real=True)
+    spectrum = scipy.fft.rfft(rng.standard_normal(fast, dtype=np.float32))
+    spectrum *= np.maximum(1, np.arange(len(spectrum), dtype=np.float32)) ** np.float32(-slope / 2)
+    noise: Float32 = scipy.fft.irfft(spectrum, fast)[:length].astype(np.float32)
+    return noise
 
 
 def add_noise(clip: Float32, noise: Float32, snr_db: float) -> Float32:
@@ -75,9 +153,8 @@ def add_noise(clip: Float32, noise: Float32, snr_db: float) -> Float32:
     return (clip + noise * np.float32(scale)).astype(np.float32)
 
 
-def band_limit(clip: Float32, rng: np.random.Generator) -> Float32:
-    """Pass a telephone's or a cheap microphone's band only."""
+def band_filter(rng: np.random.Generator) -> Float32:
+    """Draw the band of a telephone or a cheap microphone."""
     low, high = rng.uniform(50, 350), rng.uniform(3000, 7000)
-    filters = scipy.signal.butter(4, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos")
-    limited: Float32 = scipy.signal.sosfilt(filters, clip).astype(np.float32)
-    return limited
+    sections: Float32 = scipy.signal.butter(4, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos").astype(np.float32)
+    return sections

@@ -18,7 +18,7 @@ import onnxruntime
 from models.artefact import ArtefactError
 from models.crop import AFFECTNET
 from models.download import DamagedFileError, Limits, Opener, Published, UnavailableError, obtain
-from models.inference import Float32, UInt8
+from models.inference import Float32, Traits, UInt8
 from models.labels import LABELS
 from models.onnx_engine import open_session
 
@@ -101,6 +101,7 @@ class HSEmotionOnnx:
     """
 
     name, size, channels, geometry = NAME, SIZE, CHANNELS, AFFECTNET
+    traits = Traits()
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._session = open_onnx(path, threads)
@@ -124,6 +125,7 @@ class HSEmotionTorch:
     """
 
     name, size, channels, geometry = NAME, SIZE, CHANNELS, AFFECTNET
+    traits = Traits()
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         try:

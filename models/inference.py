@@ -45,15 +45,44 @@ class InvalidImageError(ValueError):
     """The bytes are not a JPEG that can be decoded. Viewers are told the message: it quotes none of their bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a model says of its own answers, for whoever pools them or fits them to a person.
+
+    Attributes:
+        sharpening: How far answers in a row are evidence of their own: the mean of n of them is raised to the power
+            `n ** sharpening`. 0: they repeat each other.
+        neutral: The model's mean answer [7] to neutral people whom it does not know; None where nobody measured it.
+        adaptive: Whether a voice model takes references (`models.calibration`).
+    """
+
+    sharpening: float = 0.0
+    neutral: tuple[float, ...] | None = None
+    adaptive: bool = False
+
+
 class VoiceModel(Protocol):
     """Voice windows to probabilities. Not thread-safe: one thread owns it."""
 
     name: str
+    traits: Traits
     heard: frozenset[str]
     """Speakers whom it was trained on or chosen by (`ravdess-02`): accuracy must not be measured on them."""
 
-    def predict(self, windows: Int16) -> Float32:
-        """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7]."""
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7].
+
+        `references` [B, 80] say who speaks: zeros, or None, for nobody known. A model that is not adaptive does
+        not look at them.
+        """
+        ...
+
+    def describe(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to the statistics [B, 80] that `models.calibration.reference` pools.
+
+        Raises:
+            TypeError: The model is not adaptive.
+        """
         ...
 
 
@@ -61,6 +90,7 @@ class FaceModel(Protocol):
     """Face crops to probabilities. Not thread-safe: one thread owns it."""
 
     name: str
+    traits: Traits
     size: int
     """Side of the square crop in pixels."""
     channels: int

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
+from models.calibration import REFERENCE
 from models.inference import Float32, Int16, UInt8
 
 
@@ -51,13 +52,25 @@ class OnnxVoice:
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._session = open_session(path, threads)
         info = read_info(self._session, path, "voice")
-        self.name, self.heard = info.name, frozenset(info.heard)
+        self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
 
-    def predict(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to probabilities [B, 7]."""
-        waveform = windows.astype(np.float32) / np.float32(32768)
-        probs: Float32 = self._session.run(None, {"waveform": waveform})[0]
-        return probs
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
+        return self._run("probabilities", windows, references)
+
+    def describe(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to statistics [B, 80]."""
+        if not self.traits.adaptive:
+            raise TypeError(f"{self.name} takes no references")
+        return self._run("statistics", windows, None)
+
+    def _run(self, output: str, windows: Int16, references: Float32 | None) -> Float32:
+        inputs = {"waveform": windows.astype(np.float32) / np.float32(32768)}
+        if self.traits.adaptive:
+            nobody = np.zeros((len(windows), REFERENCE), np.float32)
+            inputs["reference"] = nobody if references is None else references
+        answer: Float32 = self._session.run([output], inputs)[0]
+        return answer
 
 
 class OnnxFace:
@@ -68,12 +81,8 @@ class OnnxFace:
         info = read_info(self._session, path, "face")
         if info.geometry is None:
             raise ArtefactError(f"{path} does not say how faces are to be framed")
-        self.name, self.size, self.channels, self.geometry = (
-            info.name,
-            info.size,
-            info.channels,
-            info.geometry,
-        )
+        self.name, self.traits = info.name, info.traits
+        self.size, self.channels, self.geometry = info.size, info.channels, info.geometry
 
     def predict(self, crops: UInt8) -> Float32:
         """Map crops [B, size, size, channels] to probabilities [B, 7]."""

@@ -1,53 +1,46 @@
-"""The last step of training: calibrate, export, and write the model card beside the weights."""
+"""The last step of training: export, and write the model card beside the weights."""
 
 import subprocess
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.artefact import ArtefactInfo
 from models.export import TOLERANCE, export_onnx
 from models.labels import LABELS
-from models.metrics import Report, report
-from models.torch_engine import fit_temperature
+from models.metrics import Report
+from models.torch_engine import Calibrated
 
 
 def publish(
     network: nn.Module,
     info: ArtefactInfo,
-    logits: Tensor,
-    labels: Tensor,
+    figures: Report,
     weights_dir: Path,
     command: str,
     notes: dict[str, str],
-) -> Report:
+) -> None:
     """Write `NAME.pt`, `NAME.onnx` and `NAME.md` into `weights_dir`.
 
     Args:
         network: The trained network.
-        info: Its description; the temperature is chosen here.
-        logits: Of held-out examples [N, 7], uncalibrated.
-        labels: Of those examples [N].
+        info: Its description, temperature and all.
+        figures: On held-out examples.
         weights_dir: Where the artefacts go.
         command: By which they were made.
         notes: Lines of the card by heading: data, licence, protocol.
-
-    Returns:
-        The calibrated figures on the held-out examples.
     """
     weights_dir.mkdir(parents=True, exist_ok=True)
-    model = fit_temperature(network.cpu(), info, logits, labels)
+    model = Calibrated(network.cpu(), info).eval()
     difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
     model.save(weights_dir / f"{info.name}.pt")
-    figures = report(torch.softmax(logits / model.info.temperature, dim=1).numpy(), labels.numpy())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     lines = [
         f"# {info.name}",
         "",
         f"- Network: `{info.network}` {info.options}, {parameters:,} parameters",
         *(f"- {heading}: {text}" for heading, text in notes.items()),
-        f"- Temperature: {model.info.temperature:.3f}",
+        f"- Temperature: {info.temperature:.3f}; sharpening of answers in a row: {info.sharpening:.2f}",
         f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
         f"- Made by `{command}` at commit {_commit()}",
         "",
@@ -55,7 +48,6 @@ def publish(
         "",
     ]
     (weights_dir / f"{info.name}.md").write_text("\n".join(lines))
-    return figures
 
 
 def card_table(figures: Report) -> list[str]:

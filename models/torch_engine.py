@@ -1,7 +1,7 @@
 """Serving and storing through PyTorch: `.pt` artefacts, loaded without unpickling anything but tensors."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,19 +9,25 @@ from torch import Tensor, nn
 
 from models.artefact import ArtefactError, ArtefactInfo
 from models.inference import Float32, Int16, UInt8
+from models.networks.voice import AudioBiLSTM
 from models.registry import build
 
 
 class Calibrated(nn.Module):
-    """A network with its temperature: inputs to probabilities. This is what is exported and served."""
+    """A network with its temperature: its inputs to probabilities. This is what is served."""
 
     def __init__(self, network: nn.Module, info: ArtefactInfo) -> None:
         super().__init__()
         self.network, self.info = network, info
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Map the network's inputs to probabilities [B, 7]."""
-        return torch.softmax(self.network(inputs) / self.info.temperature, dim=1)
+        return torch.softmax(self.network(*inputs) / self.info.temperature, dim=1)
+
+    def describe(self, waveform: Tensor) -> Tensor:
+        """Map waveforms [B, N] to statistics [B, 80], as an adaptive voice network does."""
+        statistics: Tensor = cast(AudioBiLSTM, self.network).describe(waveform)
+        return statistics
 
     def save(self, path: Path) -> None:
         """Write the artefact, half precision free: plain tensors and one JSON text."""
@@ -47,7 +53,7 @@ class Calibrated(nn.Module):
         return cls(network, info).eval()
 
 
-def fit_temperature(network: nn.Module, info: ArtefactInfo, logits: Tensor, labels: Tensor) -> Calibrated:
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Choose the temperature that gives held-out logits [N, 7] the least cross-entropy (Guo et al. 2017)."""
     log_temperature = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=50, line_search_fn="strong_wolfe")
@@ -59,7 +65,7 @@ def fit_temperature(network: nn.Module, info: ArtefactInfo, logits: Tensor, labe
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Calibrated(network, replace(info, temperature=float(log_temperature.detach().exp()))).eval()
+    return float(log_temperature.detach().exp())
 
 
 class TorchVoice:
@@ -70,14 +76,28 @@ class TorchVoice:
         info = self._model.info
         if info.kind != "voice":
             raise ArtefactError(f"{path} is a {info.kind} model, expected a voice model")
-        self.name, self.heard = info.name, frozenset(info.heard)
+        self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
 
     @torch.inference_mode()
-    def predict(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to probabilities [B, 7]."""
-        waveform = torch.from_numpy(windows.astype(np.float32) / 32768.0)
-        probs: Float32 = self._model(waveform).numpy()
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
+        given = [_waveform(windows)]
+        if self.traits.adaptive and references is not None:
+            given.append(torch.from_numpy(references))
+        probs: Float32 = self._model(*given).numpy()
         return probs
+
+    @torch.inference_mode()
+    def describe(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to statistics [B, 80]."""
+        if not self.traits.adaptive:
+            raise TypeError(f"{self.name} takes no references")
+        statistics: Float32 = self._model.describe(_waveform(windows)).numpy()
+        return statistics
+
+
+def _waveform(windows: Int16) -> Tensor:
+    return torch.from_numpy(windows.astype(np.float32) / np.float32(32768))
 
 
 class TorchFace:
@@ -88,12 +108,8 @@ class TorchFace:
         info = self._model.info
         if info.geometry is None:
             raise ArtefactError(f"{path} is not a face model")
-        self.name, self.size, self.channels, self.geometry = (
-            info.name,
-            info.size,
-            info.channels,
-            info.geometry,
-        )
+        self.name, self.traits = info.name, info.traits
+        self.size, self.channels, self.geometry = info.size, info.channels, info.geometry
 
     @torch.inference_mode()
     def predict(self, crops: UInt8) -> Float32:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-Batch = tuple[Tensor, Tensor]
-"""Inputs [B, ...] and target probabilities [B, classes]."""
+Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
+"""Inputs [B, ...], one or several, and target probabilities [B, classes]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def soft_targets(labels: Tensor, classes: int, smoothing: float) -> Tensor:
     return one_hot * (1.0 - smoothing) + smoothing / classes
 
 
-def mixup(inputs: Tensor, targets: Tensor, alpha: float, generator: torch.Generator) -> Batch:
+def mixup(inputs: Tensor, targets: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Blend each example with another one (Zhang et al. 2018, arXiv 1710.09412); alpha 0 changes nothing."""
     if alpha <= 0:
         return inputs, targets
@@ -66,6 +66,8 @@ def fit(
     recipe: Recipe,
     run_dir: Path,
     about: dict[str, Any],
+    *,
+    compiled: bool = False,
 ) -> dict[str, float]:
     """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`.
 
@@ -81,6 +83,8 @@ def fit(
         run_dir: Where the run's files go.
         about: What else makes this run what it is (data, split, network options): a checkpoint of another one is
             refused, since going on from it would show the network its own test data.
+        compiled: Whether to compile the network first: minutes of waiting, then a fifth less time (needs a C++
+            compiler).
 
     Returns:
         The best epoch's metrics, with `epoch` and the run's `seconds`.
@@ -94,6 +98,7 @@ def fit(
     average = AveragedModel(network, multi_avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, recipe.weight_decay), lr=recipe.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(recipe, batches_per_epoch))
+    forward = torch.compile(network) if compiled else network
     history: list[dict[str, float]] = []
     best: dict[str, float] = {}
     best_state: dict[str, Tensor] = {}
@@ -115,8 +120,9 @@ def fit(
             break
         started = time.monotonic()
         torch.manual_seed(recipe.seed * 10_007 + epoch)  # dropout and whatever else draws inside the network
+        network.train()
         loss = _train_epoch(
-            network, average, optimizer, schedule,
+            network, forward, average, optimizer, schedule,
             tqdm(batches(epoch), total=batches_per_epoch, desc=f"epoch {epoch + 1}/{recipe.epochs}", leave=False),
             device,
         )  # fmt: skip
@@ -142,21 +148,22 @@ def fit(
 
 def _train_epoch(
     network: nn.Module,
+    forward: Callable[..., Tensor],
     average: AveragedModel,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     batches: Iterable[Batch],
     device: torch.device,
 ) -> float:
-    network.train()
     total, count = 0.0, 0
     for inputs, targets in batches:
         # bf16 needs no loss scaling, and halves the time on CPUs with AVX512-BF16 as well.
         with torch.autocast(device.type, torch.bfloat16):
-            logits = network(inputs.to(device))
+            given = (inputs,) if isinstance(inputs, Tensor) else inputs
+            logits = forward(*(part.to(device) for part in given))
         loss = -(targets.to(device) * logits.float().log_softmax(dim=1)).sum(dim=1).mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimizer.step()
         schedule.step()

@@ -5,11 +5,14 @@ from torch import Tensor, nn
 
 from models.features import N_MFCC, Cepstrum, LogMel
 
+LOUD_DB = 25.0
+"""Frames so far below a window's loudest are pauses."""
+
 
 class SpecAugment(nn.Module):
     """Hide bands of frequency and stretches of time while training (Park et al. 2019, arXiv 1904.08779)."""
 
-    def __init__(self, bands: int = 2, band: int = 10, stretches: int = 2, stretch: float = 0.12) -> None:
+    def __init__(self, bands: int = 2, band: int = 8, stretches: int = 2, stretch: float = 0.1) -> None:
         super().__init__()
         self.bands, self.band, self.stretches, self.stretch = bands, band, stretches, stretch
 
@@ -51,14 +54,24 @@ class AttentionPooling(nn.Module):
 class AudioBiLSTM(nn.Module):
     """MFCC(40) -> convolutions -> BiLSTM -> attention pooling, for windows of 0.5 to 4 s.
 
-    Each coefficient enters twice: standardised over the training set (batch norm), which keeps what the window's
-    own mean says, and standardised over the window (CMVN), which takes speaker and channel out.
+    Each coefficient enters twice: standardised over the training set, which keeps what the window's own mean says,
+    and standardised over the window (CMVN), which takes speaker and channel out.
+
+    An `adaptive` network can be told how a person sounds when neutral, over this microphone: the first of the two is
+    then standardised over that person. `describe` says what has to be known of them.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, channels: int = 128, hidden: int = 128, layers: int = 2, dropout: float = 0.4,
-                 classes: int = 7) -> None:  # fmt: skip
+                 classes: int = 7, adaptive: bool = False) -> None:  # fmt: skip
         super().__init__()
+        self.adaptive = adaptive
         self.log_mel, self.augment, self.cepstrum = LogMel(), SpecAugment(), Cepstrum()
+        # Of all people's speech; the trainer sets them.
+        self.register_buffer("mean", torch.zeros(N_MFCC, 1), persistent=adaptive)
+        self.register_buffer("deviation", torch.ones(N_MFCC, 1), persistent=adaptive)
         self.norm = nn.BatchNorm1d(N_MFCC)
         self.front = nn.Sequential(
             nn.Conv1d(2 * N_MFCC, channels, 5, 1, 2, bias=False), nn.BatchNorm1d(channels), nn.GELU(),
@@ -75,23 +88,51 @@ class AudioBiLSTM(nn.Module):
             bidirectional=True,
             dropout=dropout if layers > 1 else 0.0,
         )
-        self.pool = AttentionPooling(2 * hidden)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(4 * hidden, classes))
+        # What the convolutions say is pooled beside what the LSTM makes of it, which it learns the sooner.
+        self.norm_front: nn.Module = nn.LayerNorm(channels) if adaptive else nn.Identity()
+        pooled = 2 * hidden + (channels if adaptive else 0)
+        self.pool = AttentionPooling(pooled)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * pooled, classes))
 
     def features(self, waveform: Tensor) -> Tensor:
         """Map waveforms [B, N] in -1..1 to MFCC [B, 40, T]."""
         mfcc: Tensor = self.cepstrum(self.augment(self.log_mel(waveform)))
         return mfcc
 
-    def classify(self, mfcc: Tensor) -> Tensor:
-        """Map MFCC [B, 40, T] to logits [B, classes]."""
+    def describe(self, waveform: Tensor) -> Tensor:
+        """Map waveforms [B, N] to statistics [B, 80]: each coefficient's mean and mean square over the loud frames.
+
+        They are in units of all people's deviation, from all people's mean. `models.calibration` makes a reference
+        of those of many windows. Frames more than 25 dB below the loudest are pauses and do not count.
+        """
+        log_mel = self.log_mel(waveform)
+        level = log_mel.mean(dim=1, keepdim=True)
+        loud = (level >= level.amax(dim=2, keepdim=True) - LOUD_DB).to(log_mel.dtype)
+        weight = loud / loud.sum(dim=2, keepdim=True)
+        scaled = (self.cepstrum(log_mel) - self.mean) / self.deviation
+        return torch.cat([(weight * scaled).sum(dim=2), (weight * scaled.square()).sum(dim=2)], dim=1)
+
+    def classify(self, mfcc: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Map MFCC [B, 40, T], and who speaks (as in `forward`), to logits [B, classes]."""
+        scaled = (mfcc - self.mean) / self.deviation
+        if reference is not None:
+            shift, log_scale = reference.unsqueeze(2).chunk(2, dim=1)
+            scaled = (scaled - shift) * torch.exp(-log_scale)
         mean = mfcc.mean(dim=2, keepdim=True)
         deviation = (mfcc - mean).square().mean(dim=2, keepdim=True).sqrt()
-        both = torch.cat([self.norm(mfcc), (mfcc - mean) / (deviation + 1.0)], dim=1)
-        sequence, _ = self.lstm(self.front(both).transpose(1, 2))
+        both = torch.cat([self.norm(scaled), (mfcc - mean) / (deviation + 1.0)], dim=1)
+        front = self.front(both).transpose(1, 2)
+        sequence, _ = self.lstm(self.norm_front(front))
+        if self.adaptive:
+            sequence = torch.cat([front, sequence], dim=2)
         logits: Tensor = self.head(self.pool(sequence))
         return logits
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map waveforms [B, N] in -1..1 (16 kHz, 0.5-4 s) to logits [B, classes]."""
-        return self.classify(self.features(waveform))
+    def forward(self, waveform: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Map waveforms to logits [B, classes].
+
+        Args:
+            waveform: [B, N] in -1..1 (16 kHz, 0.5-4 s).
+            reference: Of each one's speaker [B, 80], from `models.calibration`; zeros, or None, for nobody known.
+        """
+        return self.classify(self.features(waveform), reference)

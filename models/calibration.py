@@ -1,0 +1,30 @@
+"""What a few neutral seconds tell of a person: the reference that an adaptive voice model is given."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.inference import Float32
+
+REFERENCE = 80
+"""Length of a reference: shift and log-scale of each of the 40 coefficients."""
+PRIOR_WINDOWS = 3.0
+"""How many windows' worth of belief there is in a person being like all others (empirical Bayes)."""
+
+
+def reference(statistics: Sequence[Float32]) -> Float32:
+    """Make a reference [80] of the statistics [80] of windows in which a person speaks neutrally.
+
+    The person's mean and deviation of each coefficient, relative to all people's, as (shift, log-scale); both are
+    pulled towards zero, which is nobody in particular, the more the fewer windows there are.
+
+    Raises:
+        ValueError: There are no windows.
+    """
+    if not len(statistics):
+        raise ValueError("a reference needs at least one window")
+    mean, square = np.split(np.mean(statistics, axis=0, dtype=np.float64), 2)
+    deviation = np.sqrt(np.maximum(square - mean**2, 0.05))
+    trust = len(statistics) / (len(statistics) + PRIOR_WINDOWS)
+    both = np.concatenate([mean.clip(-4, 4), np.log(deviation).clip(-1, 1)])
+    return np.asarray(trust * both, dtype=np.float32)

@@ -1,0 +1,138 @@
+"""What the voice network is trained on: windows of many speakers through many channels, and who each speaker is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.augment_voice import Channel, Others, non_speech
+from models.calibration import REFERENCE, reference
+from models.datasets.speech import Clip
+from models.inference import SAMPLE_RATE, Float32, Int16
+from models.labels import LABELS
+from models.networks.voice import AudioBiLSTM
+from models.training import Batch, Recipe, mixup, soft_targets
+from models.windows import speech_span, stream_windows
+
+Sounds = list[tuple[Clip, Int16]]
+CHANNELS = 6
+"""Channels that each speaker is heard over in an epoch."""
+NEUTRAL = LABELS.index("neutral")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a batch is made of.
+
+    Attributes:
+        windows: Length of an epoch in batches.
+        known: Share of the windows whose speaker's reference is told.
+        non_speech: Share of the windows without a voice; their target is that every label is as likely as another.
+    """
+
+    batches: int
+    known: float = 0.5
+    non_speech: float = 0.08
+
+
+class SpeechBatches:
+    """Draws augmented windows: labels alike, the speakers of a label alike, the clips of both alike.
+
+    So a corpus with many clips of two people weighs no more than those two people do. Each batch has one window
+    length. Windows of one person that came over one channel share a reference, which was made of a few of that
+    person's neutral clips over the same channel.
+    """
+
+    def __init__(self, sounds: Sounds, recipe: Recipe, mix: Mix, network: AudioBiLSTM) -> None:
+        self._sounds, self._recipe, self._mix, self._network = sounds, recipe, mix, network
+        self._spans = [speech_span(sound) for _, sound in sounds]
+        self._labels = np.array([LABELS.index(clip.label) for clip, _ in sounds])
+        self._speakers = np.array([clip.speaker for clip, _ in sounds])
+        pairs = [(label, speaker) for label, speaker in zip(self._labels, self._speakers, strict=True)]
+        clips_of = {pair: pairs.count(pair) for pair in set(pairs)}
+        speakers_of = np.bincount([label for label, _ in clips_of], minlength=len(LABELS))
+        present = np.count_nonzero(speakers_of)
+        self._weights = np.array([1 / (present * speakers_of[pair[0]] * clips_of[pair]) for pair in pairs])
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield an epoch of ((waveforms [B, N], references [B, 80]), targets [B, 7]); follows seed and number."""
+        recipe, mix = self._recipe, self._mix
+        rng = np.random.default_rng((recipe.seed, number))
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
+        channels = self._draw_channels(rng)
+        for _ in range(mix.batches):
+            seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.6), np.log(3.0))))
+            length = round(seconds * SAMPLE_RATE)
+            chosen = rng.choice(len(self._sounds), recipe.batch_size, p=self._weights)
+            windows = np.zeros((recipe.batch_size, length), np.float32)
+            references = np.zeros((recipe.batch_size, REFERENCE), np.float32)
+            for row, index in enumerate(chosen):
+                channel, who = channels[self._speakers[index]][rng.integers(CHANNELS)]
+                # A fifth more than is needed: a change of speed shortens it.
+                voice = self._cut(index, length * 6 // 5, rng)
+                altered = channel.apply(voice, self._others(rng), rng)[-length:]
+                windows[row, length - len(altered) :] = altered
+                if rng.random() < mix.known:
+                    references[row] = who
+            targets = soft_targets(torch.from_numpy(self._labels[chosen]), len(LABELS), recipe.label_smoothing)
+            inputs, targets = mixup(torch.from_numpy(windows), targets, recipe.mixup, generator)
+            # After the mixup: a fan blended into quiet speech would drown it.
+            for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):
+                inputs[row] = torch.from_numpy(non_speech(length, rng))
+                targets[row] = 1.0 / len(LABELS)
+            yield (inputs, torch.from_numpy(references)), targets
+
+    def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
+        """Draw a window of `length` samples that is mostly speech."""
+        sound, span = self._sounds[index][1], self._spans[index]
+        low = max(0, span[0] - int(0.3 * length))
+        high = max(low, min(span[1] - int(0.7 * length), len(sound) - length))
+        start = int(rng.integers(low, high + 1))
+        window = sound[start : start + length].astype(np.float32) / 32768
+        return np.pad(window, (length - len(window), 0))
+
+    def _others(self, rng: np.random.Generator) -> Others:
+        """Return what draws people to talk at the same time."""
+        return lambda count: [self._cut(int(i), 2 * SAMPLE_RATE, rng) for i in rng.choice(len(self._sounds), count)]
+
+    def _draw_channels(self, rng: np.random.Generator) -> dict[str, list[tuple[Channel, Float32]]]:
+        """Draw channels for each speaker, and what each makes of that speaker's neutral voice."""
+        drawn = {}
+        for speaker in sorted(set(self._speakers)):
+            neutral = np.flatnonzero((self._speakers == speaker) & (self._labels == NEUTRAL))
+            drawn[speaker] = [self._over(Channel.draw(rng), neutral, rng) for _ in range(CHANNELS)]
+        return drawn
+
+    def _over(self, channel: Channel, neutral: NDArray[np.intp], rng: np.random.Generator) -> tuple[Channel, Float32]:
+        if not len(neutral):  # nothing to go by
+            return channel, np.zeros(REFERENCE, np.float32)
+        clips = []
+        for index in rng.choice(neutral, min(len(neutral), 2), replace=False):
+            clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, self._others(rng), rng))
+        return channel, speaker_reference(self._network, [np.round(clip * 32767).astype(np.int16) for clip in clips])
+
+
+@torch.no_grad()
+def speaker_reference(network: AudioBiLSTM, clips: list[Int16]) -> Float32:
+    """Return the reference [80] that a stream of these neutral clips would give."""
+    windows = np.concatenate([stream_windows(clip) for clip in clips]).astype(np.float32) / 32768
+    device = network.mean.device
+    return reference(list(network.describe(torch.from_numpy(windows).to(device)).cpu().numpy()))
+
+
+@torch.no_grad()
+def set_population(network: AudioBiLSTM, sounds: Sounds) -> None:
+    """Tell the network the mean and deviation of all people's coefficients, from the middle second of each clip."""
+    statistics = []
+    for _, sound in sounds:
+        start, end = speech_span(sound)
+        middle = max(0, (start + end - SAMPLE_RATE) // 2)
+        window = np.zeros(SAMPLE_RATE, np.float32)
+        found = sound[middle : middle + SAMPLE_RATE].astype(np.float32) / 32768
+        window[: len(found)] = found
+        statistics.append(network.describe(torch.from_numpy(window)[None])[0])
+    mean, square = torch.stack(statistics).mean(dim=0).chunk(2)
+    network.deviation.copy_((square - mean.square()).sqrt()[:, None] * network.deviation)
+    network.mean.copy_(mean[:, None])
