@@ -5,6 +5,7 @@ from collections import deque
 import numpy as np
 
 from models.inference import Float32
+from models.pooling import sharpened
 
 
 class Smoother:
@@ -12,7 +13,7 @@ class Smoother:
 
     Age matters because a stall must not leave an old mood on the screen. The newest reading alone stays for
     `lasting` seconds at least, so that readings which come more slowly than `interval` leave no gaps.
-    The mean of n readings is sharpened by `sharpening`, see `sharpened`.
+    The mean of n readings is sharpened by `sharpening`, see `models.pooling.sharpened`.
 
     Attributes:
         count: Readings that are averaged.
@@ -58,17 +59,3 @@ class Smoother:
         """Return for how many seconds the oldest reading counts."""
         span = self.count * self._interval
         return span if len(self._readings) > 1 else max(span, self._lasting)
-
-
-def sharpened(mean: Float32, count: int, sharpening: float) -> Float32:
-    """Return the mean [7] of `count` answers in a row, raised to the power `count ** sharpening`, as probabilities.
-
-    A mean is as sure as one of its answers, but several that agree are more evidence than one. How much more the
-    model says (`models.inference.Traits.sharpening`, >= 0): 0 leaves the mean as it is. One answer is never changed,
-    and the most probable label stays the most probable.
-    """
-    power = count**sharpening
-    if power == 1.0:
-        return mean
-    powers = (mean.astype(np.float64) / mean.max()) ** power
-    return np.asarray(powers / powers.sum(), dtype=np.float32)

@@ -4,7 +4,7 @@ from arithmetic_models import probabilities
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.smoothing import Smoother, sharpened
+from app.smoothing import Smoother
 
 READINGS = st.lists(st.tuples(st.integers(0, 8), st.floats(0, 10)), max_size=30)
 
@@ -45,29 +45,6 @@ def test_forgets_when_cleared():
     assert smoother.mean(0.0) is None
 
 
-MEANS = st.floats(-100, 100).map(probabilities)
-
-
-@given(MEANS, st.floats(0, 3))
-def test_one_answer_is_never_sharpened(mean, sharpening):
-    assert sharpened(mean, 1, sharpening).tolist() == mean.tolist()
-
-
-@given(MEANS, st.integers(1, 50))
-def test_without_sharpening_a_mean_is_left_as_it_is(mean, count):
-    assert sharpened(mean, count, 0.0).tolist() == mean.tolist()
-
-
-@given(MEANS, st.integers(1, 50), st.floats(0, 3))
-def test_sharpening_makes_the_most_probable_label_surer_and_never_another(mean, count, sharpening):
-    sure = sharpened(mean, count, sharpening)
-    assert np.isfinite(sure).all()
-    assert sure.sum() == pytest.approx(1.0, abs=1e-5)
-    assert sure[mean.argmax()] == sure.max() >= mean.max() - 1e-6
-    order = np.argsort(mean, kind="stable")
-    assert (np.diff(sure[order]) >= 0).all()
-
-
 def test_sharpening_follows_the_number_of_readings_in_the_mean():
     smoother = Smoother(4, 1.0, 0.0, sharpening=0.5)
     answer = probabilities(1.0)
@@ -75,8 +52,3 @@ def test_sharpening_follows_the_number_of_readings_in_the_mean():
         smoother.add(answer, second)
     assert smoother.mean(3.0) == pytest.approx(answer**2 / (answer**2).sum(), abs=1e-6)  # 4 ** 0.5
     assert smoother.mean(7.0) == pytest.approx(answer, abs=1e-6)  # the newest is left alone
-
-
-def test_a_certain_answer_stays_finite_however_much_it_is_sharpened():
-    certain = np.eye(7, dtype=np.float32)[3]
-    assert sharpened(certain, 50, 3.0).tolist() == certain.tolist()
