@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.datasets.speech import Clip
+from models.datasets.clips import UNKNOWN, Clip
 from models.inference import Float32, Int16, VoiceModel
 from models.labels import LABELS
 from models.metrics import report, speaker_interval
@@ -42,14 +42,14 @@ class Answers:
         """Return `metrics.Report` as plain values, with what the speakers add to it.
 
         `speaker_interval` is null for one speaker; `gender_gap` is the distance between the genders' UARs, null
-        where there is only one.
+        where there is only one; people whose gender the data set does not say are none.
         """
         people = np.unique(self.speakers)
         by_gender: dict[str, dict[str, Any]] = {}
         for gender in np.unique(self.genders):
             theirs = report(self.probs[self.genders == gender], self.labels[self.genders == gender])
             by_gender[str(gender)] = {"n": theirs.n, "uar": theirs.uar, "top1": theirs.top1, "recall": theirs.recall}
-        uars = [part["uar"] for part in by_gender.values()]
+        uars = [part["uar"] for gender, part in by_gender.items() if gender != UNKNOWN]
         return {
             **report(self.probs, self.labels).as_dict(),
             "speakers": people.tolist(),

@@ -13,12 +13,13 @@ import soundfile
 
 from app.quick_check import stream_clip
 from app.settings import Settings
+from models.datasets.clips import UNKNOWN
 from models.datasets.speech import Clip, ravdess, read_clips
 from models.inference import Box, FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
 from scripts.evaluate import fusion, tables, voice
 from scripts.evaluate.__main__ import main
-from scripts.evaluate.answers import LeakageError, ask, unheard_clips
+from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
 from scripts.evaluate.live import picture_events, sound_events, stream
 
 ORDER = ("neutral", "neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")  # RAVDESS 01 to 08
@@ -133,6 +134,23 @@ def test_figures_are_pooled_and_told_by_model_and_gender(root: Path) -> None:
     assert len(pooled[voice.STREAM]) == len(pooled[voice.WHOLE]) == 16
     assert "(above 10)" in tables.genders(figures["pooled"])
     assert "50.0% ± 50.0" in tables.folds(figures["by_model"], figures["over_models"])
+
+
+def answers_of(*genders: str) -> Answers:
+    """Return three answers to happy people of each gender: of the first all are right, of the next two, and so on."""
+    right = [answer < 3 - number for number in range(len(genders)) for answer in range(3)]
+    probs = np.where(np.array(right)[:, None], np.eye(7)[LABELS.index("happy")], np.eye(7)[LABELS.index("sad")])
+    labels = np.full(len(probs), LABELS.index("happy"))
+    who = np.repeat(genders, 3)
+    return Answers(probs.astype(np.float32), labels, np.char.add("ravdess-", who), who)
+
+
+def test_people_of_unknown_gender_make_no_gap_between_genders() -> None:
+    figures = answers_of("female", "male", UNKNOWN).figures()
+    assert figures["gender_gap"] == pytest.approx(1 / 3)
+    assert figures["by_gender"][UNKNOWN]["uar"] == pytest.approx(1 / 3)
+    assert answers_of(UNKNOWN, "male").figures()["gender_gap"] is None
+    assert answers_of(UNKNOWN).figures()["gender_gap"] is None
 
 
 def test_a_long_clip_is_heard_whole_in_windows_of_four_seconds() -> None:
