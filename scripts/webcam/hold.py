@@ -1,8 +1,11 @@
 """The face is kept for a moment when the detector loses it, so that box and label do not flicker. Pure."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from models.inference import Box
+
+BRIEF: Final = 0.2
+"""Seconds for which a face may be missed without a word: a look or three of the detector."""
 
 FaceState = Literal["waiting", "face", "held", "no face"]
 
@@ -27,9 +30,8 @@ class FaceHold:
         """Return the state at time `now`, and the box to show."""
         if not self._looked:
             return "waiting", None
-        if self._box is not None and self._found:
-            return "face", self._box
-        if self._box is not None and now - self._seen_at <= self._seconds:
-            return "held", self._box
+        missed = 0.0 if self._found else now - self._seen_at
+        if self._box is not None and missed <= self._seconds:
+            return "face" if missed <= BRIEF else "held", self._box
         self._box = None
         return "no face", None

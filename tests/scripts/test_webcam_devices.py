@@ -223,15 +223,16 @@ def test_the_key_records_two_seconds_and_says_what_the_model_says(portrait: Path
     ear.close()
 
 
-def test_silence_is_told_as_such_and_a_sound_that_has_ended_as_well(voice_model: VoiceModel) -> None:
-    for sound, expected in ((np.zeros(3 * SAMPLE_RATE, np.int16), Voice("recording", None)), (CHUNK, None)):
-        replay = Replay(sound if isinstance(sound, np.ndarray) else np.zeros(sound, np.int16))
-        ear = Ear(lambda: replay, voice_model, silence_rms=0.002)  # noqa: B023 - called before the next
-        ear.start()
-        ear.record()
-        (item,) = news(ear, 1)
-        ear.close()
-        assert item == expected or (expected is None and "the sound has ended" in str(item))
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(3.0, "Voice(kind='recording', probs=None)"), (0.1, "nothing recorded: the sound has ended")],
+)
+def test_silence_and_a_sound_that_has_ended_are_told(voice_model: VoiceModel, seconds: float, expected: str) -> None:
+    ear = Ear(lambda: Replay(np.zeros(round(seconds * SAMPLE_RATE), np.int16)), voice_model, silence_rms=0.002)
+    ear.start()
+    ear.record()
+    assert [str(item) for item in news(ear, 1)] == [expected]
+    ear.close()
 
 
 def test_listening_all_the_time_gives_a_reading_every_half_second(portrait: Path, voice_model: VoiceModel) -> None:

@@ -78,7 +78,9 @@ def test_a_lost_face_is_held_and_then_gone() -> None:
     assert hold.face(0) == ("waiting", None)
     hold.see(BOX, 1.0)
     assert hold.face(1.1) == ("face", BOX)
-    hold.see(None, 1.2)
+    hold.see(None, 1.15)
+    assert hold.face(1.15) == ("face", BOX)  # one look that missed changes nothing
+    hold.see(None, 1.3)
     assert hold.face(1.6) == ("held", BOX)
     hold.see(None, 1.8)
     assert hold.face(1.8) == ("no face", None)
@@ -249,6 +251,7 @@ def test_the_log_holds_what_is_new_and_nothing_twice(tmp_path: Path) -> None:
     entries += desk.saw(FaceReading(BOX, probs("happy")), 0.3, 0.3)
     entries += desk.saw(FaceReading(BOX), 0.4, 0.4)
     entries += desk.saw(FaceReading(), 0.5, 0.5)
+    entries += desk.saw(FaceReading(), 0.7, 0.7)
     entries += desk.saw(FaceReading(), 1.3, 1.3)
     entries += desk.heard(Voice("window", None), 1.4)
     entries += desk.heard(Voice("window", None), 1.9)
