@@ -27,7 +27,7 @@ class Mix:
     """What a batch is made of.
 
     Attributes:
-        windows: Length of an epoch in batches.
+        batches: Length of an epoch.
         known: Share of the windows whose speaker's reference is told.
         non_speech: Share of the windows without a voice; their target is that every label is as likely as another.
     """
@@ -134,5 +134,6 @@ def set_population(network: AudioBiLSTM, sounds: Sounds) -> None:
         window[: len(found)] = found
         statistics.append(network.describe(torch.from_numpy(window)[None])[0])
     mean, square = torch.stack(statistics).mean(dim=0).chunk(2)
-    network.deviation.copy_((square - mean.square()).sqrt()[:, None] * network.deviation)
-    network.mean.copy_(mean[:, None])
+    # In units of what it was told before, if so.
+    network.mean.add_(mean[:, None] * network.deviation)
+    network.deviation.mul_((square - mean.square()).sqrt()[:, None])

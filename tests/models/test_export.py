@@ -1,0 +1,135 @@
+"""From a network to both files and the engines that serve them: all give the same numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models import export
+from models.artefact import ArtefactInfo
+from models.calibration import REFERENCE
+from models.export import TOLERANCE, export_onnx
+from models.inference import Float32, VoiceModel
+from models.loading import load_voice
+from models.onnx_engine import open_session
+from models.torch_engine import Calibrated
+from models.voice_batches import set_population
+from tests.models.voices import people, small_network
+
+NEUTRAL = (0.1, 0.05, 0.05, 0.1, 0.5, 0.15, 0.05)
+ENGINES = ("onnx", "torch")
+
+
+def store(folder: Path, *, adaptive: bool) -> Calibrated:
+    """Write both files of a small network with random weights, `NAME` being whether it is adaptive."""
+    network = small_network(adaptive=adaptive)
+    if adaptive:
+        set_population(network, people({"ravdess-02": ["neutral", "happy"], "ravdess-03": ["neutral", "sad"]}))
+    info = ArtefactInfo(
+        "adaptive" if adaptive else "plain", "voice", "audio_bilstm",
+        {"channels": 16, "hidden": 12, "layers": 1, "adaptive": adaptive},
+        temperature=0.7, heard=("ravdess-02",), adaptive=adaptive, sharpening=0.4, neutral=NEUTRAL,
+    )  # fmt: skip
+    model = Calibrated(network, info).eval()
+    assert export_onnx(model, folder / f"{info.name}.onnx") <= TOLERANCE
+    model.save(folder / f"{info.name}.pt")
+    return model
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    for adaptive in (True, False):
+        store(folder, adaptive=adaptive)
+    return folder
+
+
+def engines(name: str, weights: Path) -> list[VoiceModel]:
+    return [load_voice(name, engine=engine, weights_dir=weights) for engine in ENGINES]
+
+
+def windows(count: int, seconds: float, seed: int = 0) -> np.ndarray:
+    samples = np.random.default_rng(seed).standard_normal((count, round(seconds * 16_000))) * 3000
+    return samples.astype(np.int16)
+
+
+def references(count: int, seed: int = 0) -> Float32:
+    return (np.random.default_rng(seed).standard_normal((count, REFERENCE)) * 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.777, 1.0, 4.0])
+@pytest.mark.parametrize("count", [1, 5])
+def test_engines_agree_about_whom_they_know_and_whom_they_do_not(weights: Path, seconds: float, count: int) -> None:
+    onnx, torch_ = engines("adaptive", weights)
+    given, who = windows(count, seconds), references(count)
+    known = onnx.predict(given, who)
+    assert known.shape == (count, 7)
+    np.testing.assert_allclose(known.sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(known, torch_.predict(given, who), atol=TOLERANCE)
+    unknown = onnx.predict(given)
+    np.testing.assert_allclose(unknown, torch_.predict(given), atol=TOLERANCE)
+    assert np.abs(known - unknown).max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_zeros_are_nobody_known(weights: Path, engine: str) -> None:
+    model = load_voice("adaptive", engine=engine, weights_dir=weights)
+    given = windows(2, 1.0)
+    np.testing.assert_array_equal(model.predict(given, np.zeros((2, REFERENCE), np.float32)), model.predict(given))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 4.0])
+def test_engines_agree_about_how_a_person_sounds(weights: Path, seconds: float) -> None:
+    onnx, torch_ = engines("adaptive", weights)
+    said = onnx.describe(windows(3, seconds))
+    assert said.shape == (3, REFERENCE)
+    np.testing.assert_allclose(said, torch_.describe(windows(3, seconds)), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engines_say_of_a_network_what_was_measured_of_it(weights: Path, engine: str) -> None:
+    for name, adaptive in (("adaptive", True), ("plain", False)):
+        model = load_voice(name, engine=engine, weights_dir=weights)
+        assert (model.traits.adaptive, model.traits.sharpening, model.traits.neutral) == (adaptive, 0.4, NEUTRAL)
+        assert (model.name, model.heard) == (name, {"ravdess-02"})
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_that_is_not_adaptive_knows_nobody(weights: Path, engine: str) -> None:
+    model = load_voice("plain", engine=engine, weights_dir=weights)
+    given = windows(2, 1.0)
+    np.testing.assert_array_equal(model.predict(given, references(2)), model.predict(given))
+    with pytest.raises(TypeError, match="plain takes no references"):
+        model.describe(given)
+
+
+def test_engines_divide_by_the_temperature(tmp_path: Path) -> None:
+    model = store(tmp_path, adaptive=True)
+    given = windows(2, 1.0)
+    with torch.inference_mode():
+        logits = model.network(torch.from_numpy(given / np.float32(32768)))
+    for served in engines("adaptive", tmp_path):
+        np.testing.assert_allclose(served.predict(given), torch.softmax(logits / 0.7, dim=1), atol=TOLERANCE)
+
+
+def test_the_graph_gives_answers_without_a_fourier_transform(weights: Path) -> None:
+    """Browsers' runtimes have none: the graph computes it as a convolution."""
+    import onnx
+
+    graph = onnx.load(weights / "adaptive.onnx").graph
+    assert not {"STFT", "DFT"} & {node.op_type for node in graph.node}
+    session = open_session(weights / "adaptive.onnx", 1)
+    assert [(given.name, given.shape) for given in session.get_inputs()] == [
+        ("waveform", ["batch", "samples"]),
+        ("reference", ["batch", REFERENCE]),
+    ]
+    assert [given.name for given in open_session(weights / "plain.onnx", 1).get_inputs()] == ["waveform"]
+
+
+def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two ways of computing a spectrum agree to the last bit."""
+    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    with pytest.raises(RuntimeError, match=r"adaptive\.onnx: ONNX Runtime and PyTorch differ"):
+        store(tmp_path, adaptive=True)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,190 @@
+"""What the voice network is trained on: who is drawn how often, and what is told of them."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.augment_voice import Channel
+from models.calibration import REFERENCE
+from models.datasets.clips import Clip
+from models.inference import SAMPLE_RATE
+from models.labels import LABELS
+from models.networks.voice import AudioBiLSTM
+from models.training import Batch, Recipe
+from models.voice_batches import CHANNELS, Mix, Sounds, SpeechBatches, set_population, speaker_reference
+from tests.models.voices import people, small_network
+
+RECIPE = Recipe(batch_size=32, mixup=0.0, seed=4, device="cpu")
+SPOKEN = {
+    "ravdess-02": ["neutral", "neutral", "happy", "happy", "happy", "happy", "happy", "happy"],
+    "ravdess-03": ["neutral", "happy", "happy"],
+    "tess-oaf": ["happy", "sad"],  # never neutral
+}
+
+
+@pytest.fixture(scope="module")
+def network() -> AudioBiLSTM:
+    known = small_network()
+    set_population(known, people(SPOKEN))
+    return known
+
+
+@pytest.fixture
+def plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave every line as clear as it can be, so that a window shows what was cut."""
+    monkeypatch.setattr(Channel, "draw", classmethod(lambda cls, rng: cls()))
+
+
+def epoch(network: AudioBiLSTM, sounds: Sounds, mix: Mix, recipe: Recipe = RECIPE, number: int = 0) -> list[Batch]:
+    return list(SpeechBatches(sounds, recipe, mix, network).epoch(number))
+
+
+def levels() -> Sounds:
+    """Return the clips of `SPOKEN`, each of its own constant amplitude: the amplitude of clip k is (k + 1) / 100."""
+    sounds = []
+    for speaker, labels in SPOKEN.items():
+        for label in labels:
+            level = np.full(SAMPLE_RATE * 2, 328 * (len(sounds) + 1), np.int16)
+            sounds.append((Clip(Path("clip.wav"), label, speaker, "male"), level))
+    return sounds
+
+
+@pytest.fixture
+def drawn(network: AudioBiLSTM, plain_lines: None) -> Counter[tuple[str, str, int]]:
+    """Return how often each clip is drawn, as (label, speaker, number), among some thousands."""
+    sounds = levels()
+    counts: Counter[tuple[str, str, int]] = Counter()
+    for (windows, _), targets in epoch(network, sounds, Mix(150, known=0.0, non_speech=0.0)):
+        numbers = np.rint(windows.numpy().max(axis=1) * 32768 / 328).astype(int) - 1
+        for number, label in zip(numbers, targets.argmax(dim=1).tolist(), strict=True):
+            clip = sounds[number][0]
+            assert LABELS[label] == clip.label
+            counts[clip.label, clip.speaker, number] += 1
+    return counts
+
+
+def share(counts: Counter[tuple[str, str, int]], *wanted: object) -> float:
+    """Return the share of the draws that have these values in this order, from the label on."""
+    return sum(count for key, count in counts.items() if key[: len(wanted)] == wanted) / counts.total()
+
+
+def test_labels_are_drawn_alike_and_in_each_the_speakers_and_their_clips(
+    drawn: Counter[tuple[str, str, int]],
+) -> None:
+    for label in ("neutral", "happy", "sad"):
+        assert share(drawn, label) == pytest.approx(1 / 3, abs=0.03)
+    for speaker in ("ravdess-02", "ravdess-03"):
+        assert share(drawn, "neutral", speaker) == pytest.approx(1 / 6, abs=0.02)
+    for speaker in SPOKEN:
+        assert share(drawn, "happy", speaker) == pytest.approx(1 / 9, abs=0.02)
+    for number in range(2, 8):
+        assert share(drawn, "happy", "ravdess-02", number) == pytest.approx(1 / 54, abs=0.01)
+
+
+def test_the_same_seed_and_epoch_give_the_same_batches(network: AudioBiLSTM) -> None:
+    def first(seed: int, number: int) -> Batch:
+        recipe = replace(RECIPE, seed=seed, mixup=0.2)
+        return epoch(network, people(SPOKEN), Mix(1), recipe, number)[0]
+
+    ((windows, references), targets), ((again, who), what) = first(4, 2), first(4, 2)
+    for one, other in ((windows, again), (references, who), (targets, what)):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for seed, number in ((4, 3), (5, 2)):
+        (different, _), _ = first(seed, number)
+        assert different.shape != windows.shape or not torch.allclose(different, windows)
+
+
+def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiLSTM) -> None:
+    recipe = replace(RECIPE, batch_size=2)
+    batches = epoch(network, people(SPOKEN), Mix(80), recipe)
+    assert len(batches) == 80
+    lengths = []
+    for (windows, references), targets in batches:
+        assert windows.dtype == references.dtype == targets.dtype == torch.float32
+        assert references.shape == (2, REFERENCE)
+        assert targets.shape == (2, len(LABELS))
+        torch.testing.assert_close(targets.sum(dim=1), torch.ones(2))
+        assert windows.abs().max() <= 1.0
+        lengths.append(windows.shape[1] / SAMPLE_RATE)
+    assert 0.6 <= min(lengths) < 0.8
+    assert 2.0 < max(lengths) <= 3.0
+    assert np.mean(np.array(lengths) == 1.0) == pytest.approx(0.5, abs=0.17)
+
+
+@pytest.mark.parametrize("known", [0.0, 0.3, 1.0])
+def test_so_many_speakers_are_known_as_was_asked_for(network: AudioBiLSTM, known: float) -> None:
+    sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker != "tess-oaf"]
+    batches = epoch(network, sounds, Mix(20, known=known))
+    told = torch.cat([references.any(dim=1) for (_, references), _ in batches])
+    assert told.float().mean().item() == pytest.approx(known, abs=0.06 if 0 < known < 1 else 0)
+
+
+def test_a_speaker_has_one_reference_for_each_line(network: AudioBiLSTM) -> None:
+    sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "ravdess-02"]
+    batches = epoch(network, sounds, Mix(10, known=1.0))
+    references = torch.cat([references for (_, references), _ in batches])
+    assert len(references.unique(dim=0)) == CHANNELS
+
+
+def test_a_reference_is_made_of_the_speakers_neutral_clips(network: AudioBiLSTM, plain_lines: None) -> None:
+    sounds = people({"ravdess-02": ["neutral", "neutral", "happy"], "ravdess-03": ["neutral", "sad"], "x": ["fear"]})
+    first, second = (
+        speaker_reference(network, [sound for clip, sound in sounds if (clip.speaker, clip.label) == (who, "neutral")])
+        for who in ("ravdess-02", "ravdess-03")
+    )
+    assert np.abs(first - second).max() > 0.1
+    whose = {"happy": first, "sad": second, "fear": np.zeros(REFERENCE)}  # each label is one speaker's
+    told = set()
+    for (_, references), targets in epoch(network, sounds, Mix(4, known=1.0, non_speech=0.0)):
+        for row, label in zip(references.numpy(), targets.argmax(dim=1).tolist(), strict=True):
+            if LABELS[label] in whose:
+                np.testing.assert_allclose(row, whose[LABELS[label]], atol=2e-3)  # the clips went through Int16 again
+                told.add(LABELS[label])
+    assert told == whose.keys()
+
+
+def test_a_reference_is_made_over_the_line_that_the_voice_comes_over(
+    network: AudioBiLSTM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half as loud a line moves the reference by as much as it moves the speech: coefficient 0 is the level."""
+    sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "ravdess-02"]
+    monkeypatch.setattr(Channel, "draw", classmethod(lambda cls, rng: cls(gain=0.5)))
+    ((_, references), _), = epoch(network, sounds, Mix(1, known=1.0))  # fmt: skip
+    halved = [sound // 2 for clip, sound in sounds if clip.label == "neutral"]
+    np.testing.assert_allclose(references[0], speaker_reference(network, halved), atol=0.02)
+
+
+def test_who_is_never_neutral_is_never_known(network: AudioBiLSTM) -> None:
+    sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "tess-oaf"]
+    for (windows, references), _ in epoch(network, sounds, Mix(2, known=1.0)):
+        assert windows.any(dim=1).all()
+        assert not references.any()
+
+
+def test_sounds_without_a_voice_are_no_label_more_than_another(network: AudioBiLSTM, plain_lines: None) -> None:
+    rows, voices = [], []
+    for (windows, _), targets in epoch(network, levels(), Mix(30, non_speech=0.25)):
+        is_level = (windows == windows.max(dim=1, keepdim=True).values).float().mean(dim=1) > 0.5
+        uniform = (targets == 1 / len(LABELS)).all(dim=1)
+        torch.testing.assert_close(uniform, ~is_level)  # a fan or a hiss, where there was a constant
+        rows.append(uniform)
+        voices.append(targets[is_level])
+    assert torch.cat(rows).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    spoken = torch.cat(voices)
+    torch.testing.assert_close(spoken.max(dim=1).values, torch.full((len(spoken),), 0.9 + 0.1 / 7))
+
+
+def test_a_population_of_clips_has_mean_nought_and_deviation_one() -> None:
+    """Of clips of just a second, which are all that is measured; and telling it twice changes nothing."""
+    sounds = [(clip, sound[8_000:24_000]) for clip, sound in people(SPOKEN)]
+    given = torch.from_numpy(np.stack([sound for _, sound in sounds]) / np.float32(32768))
+    model = small_network()
+    for _ in range(2):
+        set_population(model, sounds)
+        mean, square = model.describe(given).mean(dim=0).chunk(2)
+        torch.testing.assert_close(mean, torch.zeros(40), rtol=0, atol=1e-3)
+        torch.testing.assert_close(square, torch.ones(40), rtol=0, atol=1e-3)
