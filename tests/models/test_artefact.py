@@ -8,14 +8,28 @@ import pytest
 import torch
 
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
+from models.inference import Traits
 from models.loading import load_face, load_voice
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 INFO = ArtefactInfo("a_voice", "voice", "audio_bilstm", {}, temperature=1.5, heard=("ravdess-02",))
+NEUTRAL = (0.1, 0.05, 0.05, 0.1, 0.5, 0.15, 0.05)
+ADAPTIVE = replace(INFO, adaptive=True, sharpening=0.4, neutral=NEUTRAL)
 
 
-def test_an_artefact_says_the_same_after_the_round_trip() -> None:
-    assert ArtefactInfo.from_json(INFO.to_json()) == INFO
+@pytest.mark.parametrize("info", [INFO, ADAPTIVE], ids=["plain", "adaptive"])
+def test_an_artefact_says_the_same_after_the_round_trip(info: ArtefactInfo) -> None:
+    assert ArtefactInfo.from_json(info.to_json()) == info
+
+
+def test_an_artefact_from_before_there_were_traits_has_none() -> None:
+    said = json.loads(INFO.to_json())
+    for late in ("adaptive", "sharpening", "neutral"):
+        del said[late]
+    old = ArtefactInfo.from_json(json.dumps(said))
+    assert old == INFO
+    assert old.traits == Traits(sharpening=0.0, neutral=None, adaptive=False)
+    assert ADAPTIVE.traits == Traits(sharpening=0.4, neutral=NEUTRAL, adaptive=True)
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "7", "[]", "{}", '{"name": "x", "geometry": null}'])

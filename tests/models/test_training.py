@@ -1,21 +1,25 @@
 """The training loop, and the two training commands on tiny data sets, through to a served artefact."""
 
+import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import nn
 
 from models.artefact import ArtefactError
+from models.calibration import reference
+from models.datasets import fer2013
 from models.labels import LABELS
 from models.loading import load_face, load_voice
+from models.torch_engine import Calibrated
 from models.training import Batch, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
 from tests.models.datasets.trees import faces_tree
+from tests.models.voices import ravdess_tree
 
 CENTRES = torch.eye(7).repeat(1, 2)
 
@@ -78,6 +82,32 @@ def test_training_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + 1 + 3
 
 
+class Shifted(nn.Module):
+    """Classifies what is left of its first input when its second one is taken off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest = classifier()
+
+    def forward(self, inputs: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        rest: torch.Tensor = self.rest(inputs - shift)
+        return rest
+
+
+def test_a_network_may_have_several_inputs(tmp_path: Path) -> None:
+    def pairs(epoch: int) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(epoch)
+        for inputs, targets in examples(epoch):
+            assert isinstance(inputs, torch.Tensor)
+            shift = 9 * torch.randn(inputs.shape, generator=generator)
+            yield (inputs + shift, shift), targets
+
+    network = Shifted()
+    best = fit(network, pairs, 6, lambda average: accuracy(average.rest), RECIPE, tmp_path, {})  # type: ignore[arg-type]
+    assert best["uar"] >= 6 / 7
+    assert accuracy(network.rest)["uar"] == best["uar"]
+
+
 def test_mixup_keeps_targets_a_distribution() -> None:
     inputs, targets = next(examples(0))
     mixed, blended = mixup(inputs, targets, 0.4, torch.Generator().manual_seed(1))
@@ -110,23 +140,108 @@ def test_train_face_publishes_an_artefact_that_both_engines_serve(
         load_voice("tiny_face", engine="onnx", weights_dir=weights)
 
 
-def test_train_voice_publishes_an_artefact_that_both_engines_serve(
+class Faces:
+    """Trains one epoch on a tiny tree after another, each into a folder of its own."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root, self._monkeypatch = root, monkeypatch
+        faces_tree(root / "fer", per_label=5)
+
+    def train(self, name: str, *arguments: object) -> Path:
+        """Return the artefact."""
+        run(train_face, self._monkeypatch, "--fer2013", self.root / "fer", "--run", self.root / name,
+            "--weights", self.root, "--width", 8, "--epochs", 1, "--batch-size", 16, "--name", name,
+            *arguments)  # fmt: skip
+        return self.root / f"{name}.pt"
+
+    def loss(self, name: str) -> float:
+        with (self.root / name / "metrics.csv").open() as file:
+            (row,) = csv.DictReader(file)
+        return float(row["loss"])
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faces:
+    return Faces(tmp_path, monkeypatch)
+
+
+def parameters(path: Path) -> dict[str, torch.Tensor]:
+    return dict(Calibrated.load(path).network.named_parameters())
+
+
+def test_train_face_goes_on_from_another_networks_weights(faces: Faces) -> None:
+    first = faces.train("first")
+    stands, fresh = faces.train("stands", "--start", first, "--lr", 0), faces.train("fresh", "--lr", 0, "--seed", 1)
+    torch.testing.assert_close(parameters(stands), parameters(first), rtol=0, atol=0)
+    assert any(not torch.equal(mine, parameters(first)[name]) for name, mine in parameters(fresh).items())
+    with pytest.raises(ValueError, match="another run"):  # that began elsewhere
+        faces.train("stands", "--start", fresh, "--lr", 0)
+
+
+def test_train_face_learns_from_a_teacher_as_far_as_it_trusts_it(faces: Faces) -> None:
+    teacher = faces.train("teacher", "--lr", 0)
+    faces.train("alone", "--lr", 0, "--seed", 1)
+    faces.train("deaf", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 0)
+    faces.train("pupil", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 1)
+    assert faces.loss("deaf") == pytest.approx(faces.loss("alone"), abs=1e-6)
+    assert abs(faces.loss("pupil") - faces.loss("alone")) > 0.01
+    with pytest.raises(ValueError, match="another run"):
+        faces.train("pupil", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 0.5)
+
+
+def test_train_face_says_what_neutral_faces_look_like_to_it(faces: Faces) -> None:
+    faces.train("plain")
+    onnx, torch_ = (load_face("plain", engine=engine, weights_dir=faces.root) for engine in ("onnx", "torch"))
+    assert onnx.traits == torch_.traits
+    neutral = fer2013.load(faces.root / "fer", "test")
+    crops = neutral.images[neutral.labels == LABELS.index("neutral")][..., None]
+    mean = np.exp(np.log(torch_.predict(crops)).mean(axis=0))
+    assert onnx.traits.neutral == pytest.approx(tuple(mean / mean.sum()), abs=1e-4)
+    assert not onnx.traits.adaptive
+
+
+def test_small_crops_come_first(tmp_path: Path) -> None:
+    faces_tree(tmp_path, per_label=2)
+    train = fer2013.load(tmp_path, "train")
+    recipe = Recipe(batch_size=4, device="cpu")
+    soft = soft_targets(torch.from_numpy(train.labels), 7, 0.1)
+    for side, seen in ((train_face.SMALL_SIDE, 40), (None, 48)):
+        batches = list(train_face.batches(train, soft, recipe, 0, 0.4, side))
+        assert len(batches) == train_face.steps(train, recipe) == 3
+        for crops, targets in batches:
+            assert isinstance(crops, torch.Tensor)
+            assert crops.shape == (4, 1, seen, seen)
+            torch.testing.assert_close(targets.sum(dim=1), torch.ones(4))
+
+
+def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(0)
-    for actor in range(2, 8):
-        for emotion in range(1, 9):
-            path = tmp_path / "ravdess" / f"Actor_{actor:02d}" / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, 0.1 * rng.standard_normal(20_000), 16_000)
+    ravdess_tree(tmp_path / "ravdess", range(2, 8))
     weights = tmp_path / "weights"
     run(train_voice, monkeypatch, "--ravdess", tmp_path / "ravdess", "--run", tmp_path / "run", "--weights", weights,
-        "--epochs", 1, "--batches", 2, "--batch-size", 8, "--name", "tiny_voice")  # fmt: skip
+        "--epochs", 1, "--batches", 2, "--batch-size", 8, "--channels", 16, "--hidden", 12,
+        "--name", "tiny_voice")  # fmt: skip
     onnx, torch_ = (load_voice("tiny_voice", engine=engine, weights_dir=weights) for engine in ("onnx", "torch"))
+    rng = np.random.default_rng(0)
     for seconds in (0.5, 1.0, 4.0):
         windows = (rng.standard_normal((3, round(seconds * 16_000))) * 3000).astype(np.int16)
+        who = np.stack([reference([row]) for row in onnx.describe(windows)])
         np.testing.assert_allclose(onnx.predict(windows), torch_.predict(windows), atol=1e-4)
+        np.testing.assert_allclose(onnx.predict(windows, who), torch_.predict(windows, who), atol=1e-4)
     assert onnx.heard == {f"ravdess-{actor:02d}" for actor in range(2, 8)}
+
+    info = Calibrated.load(weights / "tiny_voice.pt").info
+    assert onnx.traits == torch_.traits == info.traits
+    assert info.adaptive and info.temperature != 1.0
+    assert 0.0 <= info.sharpening <= 1.5
+    assert len(info.neutral) == 7 and sum(info.neutral) == pytest.approx(1.0)
+    card = (weights / "tiny_voice.md").read_text()
+    assert f"Temperature: {info.temperature:.3f}; sharpening of answers in a row: {info.sharpening:.2f}" in card
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert {"top1", "uar", "uar_known"} <= row.keys()
+
     with pytest.raises(ArtefactError, match="expected a face model"):
         load_face("tiny_voice", engine="onnx", weights_dir=weights)
     with pytest.raises(ArtefactError, match=r"models of this kind: tiny_voice$"):
