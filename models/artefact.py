@@ -81,4 +81,6 @@ class ArtefactInfo:
             raise ArtefactError(f"not an artefact's description: {error}") from error
         if info.labels != LABELS:
             raise ArtefactError(f"{info.name} has the labels {info.labels}, expected {LABELS}")
+        if len(info.neutral) not in (0, len(LABELS)):
+            raise ArtefactError(f"{info.name} has a neutral answer of {len(info.neutral)} labels")
         return info

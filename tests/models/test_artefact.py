@@ -43,6 +43,11 @@ def test_other_labels_are_refused() -> None:
         ArtefactInfo.from_json(replace(INFO, labels=("calm",)).to_json())
 
 
+def test_a_neutral_answer_about_fewer_labels_is_refused() -> None:
+    with pytest.raises(ArtefactError, match="a_voice has a neutral answer of 6 labels"):
+        ArtefactInfo.from_json(replace(ADAPTIVE, neutral=NEUTRAL[1:]).to_json())
+
+
 @pytest.mark.parametrize("engine", ["onnx", "torch"])
 def test_an_artefact_of_a_newer_program_is_refused_by_name(tmp_path: Path, engine: str) -> None:
     said = {"window_function": "kaiser"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.artefact import METADATA_KEY
+from models.calibration import REFERENCE
 from models.loading import load_face, load_voice
 from models.onnx_engine import open_session
 
@@ -18,6 +19,9 @@ def test_voice_graph_and_network_agree(seconds: float) -> None:
     windows = (RNG.standard_normal((4, round(seconds * 16_000))) * 2000).astype(np.int16)
     onnx, torch = (load_voice("audio_bilstm", engine=engine, weights_dir=WEIGHTS) for engine in ("onnx", "torch"))
     np.testing.assert_allclose(onnx.predict(windows), torch.predict(windows), atol=1e-4)
+    someone = (RNG.standard_normal((4, REFERENCE)) * 0.3).astype(np.float32)
+    np.testing.assert_allclose(onnx.predict(windows, someone), torch.predict(windows, someone), atol=1e-4)
+    assert onnx.traits == torch.traits
 
 
 def test_face_graph_and_network_agree() -> None:
