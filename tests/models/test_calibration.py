@@ -42,6 +42,11 @@ def test_few_windows_say_the_same_with_less_conviction(shift: np.ndarray, deviat
     np.testing.assert_allclose(few, many * count / (count + PRIOR_WINDOWS), atol=2e-3)
 
 
+def test_three_windows_are_believed_by_half() -> None:
+    said = reference([window(np.full(HALF, 2.0), np.ones(HALF))] * 3)
+    np.testing.assert_allclose(said[:HALF], 1.0, atol=1e-5)
+
+
 def test_windows_that_differ_among_each_other_widen_a_person() -> None:
     """The deviation is that of all frames together, not the mean of the windows' deviations."""
     still = np.zeros(HALF)

@@ -85,9 +85,10 @@ def test_labels_are_drawn_alike_and_in_each_the_speakers_and_their_clips(
         assert share(drawn, "happy", "ravdess-02", number) == pytest.approx(1 / 54, abs=0.01)
 
 
-def test_the_same_seed_and_epoch_give_the_same_batches(network: AudioBiLSTM) -> None:
+@pytest.mark.parametrize("mixup", [0.0, 0.2])
+def test_the_same_seed_and_epoch_give_the_same_batches(network: AudioBiLSTM, mixup: float) -> None:
     def first(seed: int, number: int) -> Batch:
-        recipe = replace(RECIPE, seed=seed, mixup=0.2)
+        recipe = replace(RECIPE, seed=seed, mixup=mixup)
         return epoch(network, people(SPOKEN), Mix(1), recipe, number)[0]
 
     ((windows, references), targets), ((again, who), what) = first(4, 2), first(4, 2)
