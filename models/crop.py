@@ -51,7 +51,7 @@ def apply_geometry(box: Box, geometry: CropGeometry, width: int, height: int) ->
     return Box((centre_x - side / 2) / width, (centre_y - side / 2) / height, side / width, side / height)
 
 
-def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: int) -> UInt8:
+def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: int, roll: float = 0.0) -> UInt8:
     """Cut a face out of a frame.
 
     Beyond the frame's edge the nearest pixel is repeated. Shrinking averages areas (no aliasing).
@@ -62,6 +62,7 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
         geometry: the framing that the network was trained on.
         size: side of the result in pixels.
         channels: 3 for RGB, 1 for grey (ITU-R BT.601 luma, as JPEG and FER-2013 use).
+        roll: by how many radians the head leans clockwise, as seen; the crop leans with it.
 
     Returns:
         The crop [size, size, channels], UInt8.
@@ -69,11 +70,34 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
     height, width = image.shape[:2]
     region = apply_geometry(box, geometry, width, height)
     side = max(1, round(region.width * width))
-    columns = np.clip(round(region.x * width) + np.arange(side), 0, width - 1)
-    rows = np.clip(round(region.y * height) + np.arange(side), 0, height - 1)
-    cut = np.ascontiguousarray(image.take(rows, axis=0).take(columns, axis=1))
+    cut = _upright(image, region, side) if roll == 0.0 else _leaning(image, box, geometry, side, roll)
     interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     face = np.asarray(cv2.resize(cut, (size, size), interpolation=interpolation), np.uint8)
     if channels == 1:
         return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
     return face
+
+
+def _upright(image: UInt8, region: Box, side: int) -> UInt8:
+    height, width = image.shape[:2]
+    columns = np.clip(round(region.x * width) + np.arange(side), 0, width - 1)
+    rows = np.clip(round(region.y * height) + np.arange(side), 0, height - 1)
+    return np.ascontiguousarray(image.take(rows, axis=0).take(columns, axis=1))
+
+
+def _leaning(image: UInt8, box: Box, geometry: CropGeometry, side: int, roll: float) -> UInt8:
+    """Cut a region of `side` pixels that is turned by `roll`, at the frame's own scale."""
+    height, width = image.shape[:2]
+    cos, sin = np.cos(roll), np.sin(roll)
+    unit = side / geometry.scale
+    shift_x, shift_y = geometry.shift_x * unit, geometry.shift_y * unit
+    centre_x = (box.x + box.width / 2) * width + cos * shift_x - sin * shift_y
+    centre_y = (box.y + box.height / 2) * height + sin * shift_x + cos * shift_y
+    middle = (side - 1) / 2
+    from_crop = np.array(
+        [[cos, -sin, centre_x - cos * middle + sin * middle], [sin, cos, centre_y - sin * middle - cos * middle]]
+    )
+    turned = cv2.warpAffine(
+        image, from_crop, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(turned, np.uint8)

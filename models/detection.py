@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import atan2
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,7 @@ _STARTUP_NOTICES: Final = (
     b"Created TensorFlow Lite XNNPACK delegate",
     b"written to STDERR",
     b"inference_feedback_manager.cc",
+    b"gl_context",  # said where there is a display
 )
 
 
@@ -47,6 +49,12 @@ class Detection:
     right_eye: tuple[float, float]
     left_eye: tuple[float, float]
     score: float
+
+    def roll(self, width: int, height: int) -> float:
+        """Return by how many radians the line of the eyes leans clockwise in a frame of that many pixels."""
+        across = (self.left_eye[0] - self.right_eye[0]) * width
+        down = (self.left_eye[1] - self.right_eye[1]) * height
+        return atan2(down, across) if across > 0 else 0.0
 
 
 class FaceDetector:

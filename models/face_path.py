@@ -37,6 +37,10 @@ class Located(Protocol):
         """Its box, as MediaPipe's short-range network would draw it."""
         ...
 
+    def roll(self, width: int, height: int) -> float:
+        """By how many radians it leans clockwise in a frame of that many pixels; 0 where that is not known."""
+        ...
+
 
 class Detector(Protocol):
     """Finds the largest face: `models.detection`, `models.haar`. Not thread-safe."""
@@ -77,7 +81,7 @@ class DetectedFacePath:
                 continue
             with_face.append(len(outcomes))
             outcomes.append(FaceReading(face.box))
-            crops.append(crop(image, face.box, self._geometry, self.model.size, self.model.channels))
+            crops.append(self._crop(image, face))
         if crops:
             probs = self.model.predict(np.stack(crops))
             for index, row in zip(with_face, probs, strict=True):
@@ -93,8 +97,14 @@ class DetectedFacePath:
             return FaceReading()
         if not classify:
             return FaceReading(face.box)
-        picture = crop(image, face.box, self._geometry, self.model.size, self.model.channels)
-        return FaceReading(face.box, self.model.predict(picture[None])[0])
+        return FaceReading(face.box, self.model.predict(self._crop(image, face)[None])[0])
+
+    def _crop(self, image: UInt8, face: Located) -> UInt8:
+        """Cut the face out, levelled by its eyes."""
+        height, width = image.shape[:2]
+        return crop(
+            image, face.box, self._geometry, self.model.size, self.model.channels, face.roll(width, height)
+        )  # fmt: skip
 
     def close(self) -> None:
         """Stop the detector."""

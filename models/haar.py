@@ -36,6 +36,10 @@ class HaarFace:
     box: Box
     votes: int
 
+    def roll(self, width: int, height: int) -> float:
+        """Return 0: a cascade says nothing of the eyes, and finds upright faces only."""
+        return 0.0
+
 
 class HaarDetector:
     """Finds the largest face. Not thread-safe: one thread owns an instance.

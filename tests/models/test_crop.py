@@ -1,9 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.crop import AFFECTNET, FER2013, CropGeometry, apply_geometry, crop
+from models.detection import Detection
 from models.inference import Box
 
 PLAIN = CropGeometry(1.0)
@@ -90,3 +92,22 @@ def test_training_framings_reach_above_the_detectors_box(geometry: CropGeometry)
     region = apply_geometry(Box(0.4, 0.4, 0.2, 0.2), geometry, 100, 100)
     assert region.y < 0.38
     assert 0.57 < region.y + region.height < 0.61
+
+
+@pytest.mark.parametrize("degrees", [-40, 25, 90])
+def test_a_leaning_head_is_levelled(astronaut: np.ndarray, degrees: int) -> None:
+    box, geometry = Box(0.3, 0.1, 0.3, 0.3), CropGeometry(1.2, 0.05, -0.1)
+    upright = crop(astronaut, box, geometry, 48, 1).astype(float)
+    # Counter-clockwise about the box's centre, so the head leans the other way round.
+    turn = cv2.getRotationMatrix2D((0.45 * 512 - 0.5, 0.25 * 512 - 0.5), -degrees, 1.0)
+    leaning = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    levelled = crop(leaning, box, geometry, 48, 1, np.radians(degrees)).astype(float)
+    assert np.abs(levelled - upright).mean() < 8
+    assert np.abs(crop(leaning, box, geometry, 48, 1).astype(float) - upright).mean() > 20
+
+
+def test_the_eyes_tell_how_a_head_leans() -> None:
+    eyes = {"right_eye": (0.4, 0.5), "left_eye": (0.5, 0.5 + 0.1 * 640 / 480)}
+    assert Detection(Box(0, 0, 1, 1), score=1.0, **eyes).roll(640, 480) == pytest.approx(np.pi / 4)
+    level = Detection(Box(0, 0, 1, 1), (0.4, 0.5), (0.6, 0.5), 1.0)
+    assert level.roll(640, 480) == 0.0
