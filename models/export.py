@@ -65,7 +65,7 @@ class _Adaptive(torch.nn.Module):
         self.model = model
 
     def forward(self, waveform: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.model(waveform, reference), self.model.describe(waveform)
+        return self.model.answer_and_describe(waveform, reference)
 
 
 def _signature(info: ArtefactInfo) -> tuple[list[str], list[str], dict[str, dict[int, str]]]:

@@ -24,10 +24,10 @@ class Calibrated(nn.Module):
         """Map the network's inputs to probabilities [B, 7]."""
         return torch.softmax(self.network(*inputs) / self.info.temperature, dim=1)
 
-    def describe(self, waveform: Tensor) -> Tensor:
-        """Map waveforms [B, N] to statistics [B, 80], as an adaptive voice network does."""
-        statistics: Tensor = cast(AudioBiLSTM, self.network).describe(waveform)
-        return statistics
+    def answer_and_describe(self, waveform: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Map waveforms and references [B, 80] to probabilities [B, 7] and statistics [B, 80]: an adaptive network."""
+        logits, statistics = cast(AudioBiLSTM, self.network).answer_and_describe(waveform, reference)
+        return torch.softmax(logits / self.info.temperature, dim=1), statistics
 
     def save(self, path: Path) -> None:
         """Write the artefact, half precision free: plain tensors and one JSON text."""
@@ -92,7 +92,7 @@ class TorchVoice:
         """Map windows [B, N] to statistics [B, 80]."""
         if not self.traits.adaptive:
             raise TypeError(f"{self.name} takes no references")
-        statistics: Float32 = self._model.describe(_waveform(windows)).numpy()
+        statistics: Float32 = cast(AudioBiLSTM, self._model.network).describe(_waveform(windows)).numpy()
         return statistics
 
 

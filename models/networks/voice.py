@@ -106,11 +106,20 @@ class AudioBiLSTM(nn.Module):
         of those of many windows. Frames more than 25 dB below the loudest are pauses and do not count.
         """
         log_mel = self.log_mel(waveform)
+        return self._statistics(log_mel, self.cepstrum(log_mel))
+
+    def _statistics(self, log_mel: Tensor, mfcc: Tensor) -> Tensor:
         level = log_mel.mean(dim=1, keepdim=True)
         loud = (level >= level.amax(dim=2, keepdim=True) - LOUD_DB).to(log_mel.dtype)
         weight = loud / loud.sum(dim=2, keepdim=True)
-        scaled = (self.cepstrum(log_mel) - self.mean) / self.deviation
+        scaled = (mfcc - self.mean) / self.deviation
         return torch.cat([(weight * scaled).sum(dim=2), (weight * scaled.square()).sum(dim=2)], dim=1)
+
+    def answer_and_describe(self, waveform: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits [B, classes] and the statistics [B, 80] from one spectrogram; not for training."""
+        log_mel = self.log_mel(waveform)
+        mfcc = self.cepstrum(log_mel)
+        return self.classify(mfcc, reference), self._statistics(log_mel, mfcc)
 
     def classify(self, mfcc: Tensor, reference: Tensor | None = None) -> Tensor:
         """Map MFCC [B, 40, T], and who speaks (as in `forward`), to logits [B, classes]."""
