@@ -30,6 +30,7 @@ def publish(
         command: By which they were made.
         notes: Lines of the card by heading: data, licence, protocol.
     """
+    commit = _commit()  # before the checkout is changed by what follows
     weights_dir.mkdir(parents=True, exist_ok=True)
     model = Calibrated(network.cpu(), info).eval()
     difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
@@ -42,7 +43,7 @@ def publish(
         *(f"- {heading}: {text}" for heading, text in notes.items()),
         f"- Temperature: {info.temperature:.3f}; sharpening of answers in a row: {info.sharpening:.2f}",
         f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
-        f"- Made by `{command}` at commit {_commit()}",
+        f"- Made by `{command}` at commit {commit}",
         "",
         *card_table(figures),
         "",
