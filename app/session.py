@@ -1,7 +1,7 @@
 """Everything the server knows of one viewer. Pure: time is passed in, no socket, clock or model inside."""
 
 from app import protocol
-from app.calibration import Calibrator, Path
+from app.calibration import Calibrator, Learnt, Path
 from app.fusion import late_fusion, top_k, top_label
 from app.hearing import Hearing, Window
 from app.seeing import Picture, Seeing
@@ -140,6 +140,11 @@ class Session:
     def calibration(self) -> protocol.Calibration:
         """How far the calibration was at the newest `result` or `calibrate`."""
         return self._calibrator.status
+
+    @property
+    def learnt(self) -> Learnt:
+        """What this viewer's neutral seconds taught."""
+        return self._calibrator.learnt
 
     @property
     def can_calibrate(self) -> bool:
