@@ -1,11 +1,13 @@
 """Print every figure of the model cards, from the weights and the data, through the code that serves.
 
     python -m scripts.evaluate [voice] [face] [fusion] [speed] [--ravdess DIR] [--fer2013 DIR] [--ravdess-av DIR]
-                               [--savee DIR] [--folds NAME ...] [--json FILE] [--figures DIR] [--quick]
+                               [--savee DIR] [--folds NAME ...] [--neutral-clips N] [--json FILE] [--figures DIR]
+                               [--quick]
 
 Without a part all four are measured, as far as their data are given. A voice model is only ever measured on
 people it has not heard: with --folds each of those models on the speakers that it alone has not heard, pooled
-and one by one (a cross-validation), otherwise the model that serves on whoever it has not heard.
+and one by one (a cross-validation), otherwise the model that serves on whoever it has not heard. What can be calibrated
+to a person is measured again after a calibration on that person's own neutral clips.
 """
 
 import argparse
@@ -45,6 +47,10 @@ def main() -> None:
     parser.add_argument(
         "--split", choices=("test", "final"), default="test", help="of FER-2013: PublicTest, PrivateTest"
     )
+    parser.add_argument(
+        "--neutral-clips", type=int, default=4, metavar="N",
+        help="calibrate on at most so many of a speaker's own neutral clips (default: %(default)s); 0: not at all",
+    )  # fmt: skip
     parser.add_argument("--weights", type=Path, default=settings.weights_dir, help="folder of the models")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
     parser.add_argument(
@@ -55,6 +61,8 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if options.neutral_clips < 0:
+        parser.error("--neutral-clips is at least 0")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     card = Card(options, settings.model_copy(update={"weights_dir": options.weights, "inference_threads": 1}))
     try:

@@ -1,8 +1,8 @@
 """A model's answers on people it has not heard, and the figures that follow from them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from models.datasets.clips import UNKNOWN, Clip
 from models.inference import Float32, Int16, VoiceModel
 from models.labels import LABELS
 from models.metrics import report, speaker_interval
+from scripts.evaluate.voices import Remembering
 
+Way = TypeVar("Way", bound=Hashable)
 Sounds = list[tuple[Clip, Int16]]
 View = Callable[[VoiceModel, Clip, Int16], Float32]
 """How a clip is put to a model: probabilities [K, 7], a row for each answer; none where it gives none."""
@@ -24,22 +26,23 @@ class LeakageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Probabilities [N, 7] with the label [N], the speaker [N] and the gender [N] of each."""
+    """Probabilities [N, 7] with the label [N], the speaker [N], the gender [N] and the clip's name [N] of each."""
 
     probs: Float32
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
     genders: NDArray[np.str_]
+    clips: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def select(self, keep: NDArray[np.bool_]) -> "Answers":
         """Return those that a mask names."""
-        return Answers(self.probs[keep], self.labels[keep], self.speakers[keep], self.genders[keep])
+        return Answers(self.probs[keep], self.labels[keep], self.speakers[keep], self.genders[keep], self.clips[keep])
 
     def figures(self) -> dict[str, Any]:
-        """Return `metrics.Report` as plain values, with what the speakers add to it.
+        """Return what `sum_up` does, with what the speakers add to it.
 
         `speaker_interval` is null for one speaker; `gender_gap` is the distance between the genders' UARs, null
         where there is only one; people whose gender the data set does not say are none.
@@ -51,12 +54,17 @@ class Answers:
             by_gender[str(gender)] = {"n": theirs.n, "uar": theirs.uar, "top1": theirs.top1, "recall": theirs.recall}
         uars = [part["uar"] for gender, part in by_gender.items() if gender != UNKNOWN]
         return {
-            **report(self.probs, self.labels).as_dict(),
+            **sum_up(self.probs, self.labels),
             "speakers": people.tolist(),
             "speaker_interval": speaker_interval(self.probs, self.labels, self.speakers) if len(people) > 1 else None,
             "by_gender": by_gender,
             "gender_gap": max(uars) - min(uars) if len(uars) > 1 else None,
         }
+
+
+def sum_up(probs: Float32, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return `metrics.Report` as plain values, and `confidence`, the mean of the highest probabilities."""
+    return {**report(probs, labels).as_dict(), "confidence": float(probs.max(axis=1).mean())}
 
 
 def join(parts: Iterable[Answers]) -> Answers:
@@ -67,6 +75,7 @@ def join(parts: Iterable[Answers]) -> Answers:
         np.concatenate([part.labels for part in kept]),
         np.concatenate([part.speakers for part in kept]),
         np.concatenate([part.genders for part in kept]),
+        np.concatenate([part.clips for part in kept]),
     )
 
 
@@ -92,8 +101,8 @@ def unheard_clips(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[l
     return parts
 
 
-def ask(model: VoiceModel, sounds: Sounds, view: View, title: str = "") -> Answers:
-    """Put every clip to a model.
+def ask(model: VoiceModel, sounds: Sounds, views: Mapping[Way, View], title: str = "") -> dict[Way, Answers]:
+    """Put every clip to a model in each of these ways; no window of a clip is answered twice.
 
     Raises:
         LeakageError: A clip is of somebody whom the model has heard.
@@ -101,10 +110,18 @@ def ask(model: VoiceModel, sounds: Sounds, view: View, title: str = "") -> Answe
     heard = sorted({clip.speaker for clip, _ in sounds} & model.heard)
     if heard:
         raise LeakageError(f"{model.name} was trained on or chosen by {', '.join(heard)}")
+    said: dict[Way, list[tuple[Clip, Float32]]] = {way: [] for way in views}
+    for clip, sound in tqdm(sounds, desc=f"{model.name} {title}".strip(), unit="clip", leave=False):
+        remembering = Remembering(model)
+        for way, view in views.items():
+            said[way].append((clip, view(remembering, clip, sound)))
+    return {way: _answers(parts) for way, parts in said.items()}
+
+
+def _answers(parts: Iterable[tuple[Clip, Float32]]) -> Answers:
     rows: list[Float32] = [np.zeros((0, len(LABELS)), np.float32)]
     about: list[Clip] = []
-    for clip, sound in tqdm(sounds, desc=f"{model.name} {title}".strip(), unit="clip", leave=False):
-        probs = view(model, clip, sound)
+    for clip, probs in parts:
         rows.append(probs)
         about += [clip] * len(probs)
     return Answers(
@@ -112,4 +129,5 @@ def ask(model: VoiceModel, sounds: Sounds, view: View, title: str = "") -> Answe
         np.array([LABELS.index(clip.label) for clip in about], dtype=np.int64),
         np.array([clip.speaker for clip in about], dtype=np.str_),
         np.array([clip.gender for clip in about], dtype=np.str_),
+        np.array([clip.path.stem for clip in about], dtype=np.str_),
     )

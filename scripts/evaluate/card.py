@@ -1,8 +1,8 @@
 """A model card's figures, part by part: measured, printed as they come, and kept."""
 
 import argparse
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.settings import Settings
+from models.artefact import ArtefactError
 from models.datasets import fer2013
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.detection import FaceDetector
@@ -17,7 +18,7 @@ from models.face_path import load_face_path
 from models.inference import FacePath, Float32, VoiceModel
 from models.labels import LABELS
 from models.loading import load_voice
-from scripts.evaluate import face, fusion, plots, speed, tables, voice
+from scripts.evaluate import blocks, calibration, face, fusion, plots, speed, tables, voice
 from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
 from scripts.measure_crop import video_frames
 
@@ -29,10 +30,10 @@ SETTINGS = (
 """What the figures depend on, kept with them."""
 QUICK_CLIPS, QUICK_FACES = 1, 20
 """With --quick: clips of each label of each speaker, and pictures of each label."""
+NOISE_RATIO = 10
+"""Of speech to noise in dB; what it costs is told apart."""
 BABBLE_CLIPS = 60
 """Clips that babble is drawn from, spread over all the speakers."""
-FEW = 10
-"""So few clips are listed one by one: shares of them would say nothing."""
 VIDEO_FRAMES = 8
 """Frames of each video in which faces are looked for at a distance."""
 
@@ -63,24 +64,50 @@ class Card:
         """Measure the voice path."""
         options, settings = self._options, self._settings
         models = [self._voice_model(name) for name in options.folds or [options.voice_model]]
+        refuse_namesakes(models)
         everybody = ravdess(options.ravdess)
         clips = [clip for clip in everybody if not options.actors or int(clip.speaker[-2:]) in options.actors]
         if options.actors:
             refuse_heard(models, clips)
         kept = self.kept["voice"] = {"models": [model.name for model in models]}
-        subjects = self._subjects(models, clips)
+        meetings = self._meetings(models, clips)
+        subjects = [meeting.subject for meeting in meetings]
         kept["accuracy"], pooled = voice.accuracy(settings, subjects)
-        self._print_accuracy(f"Voice, RAVDESS: {', '.join(kept['models'])}", kept["accuracy"])
+        _say(f"Voice, RAVDESS: {', '.join(kept['models'])}", *blocks.accuracy(kept["accuracy"]))
+        if len(kept["accuracy"]["pooled"][voice.WHOLE]["speakers"]) == 1:
+            self._note("voice: one speaker; the intervals are over their clips and say nothing of other people")
         for name, answers in pooled.items():
             self._draw("voice", name, answers.probs, answers.labels)
         self._shown = pooled[voice.STREAM]
+        self._calibrated_voice(meetings, pooled)
         if options.savee:
             self._savee(models)
         spread = everybody[:: max(1, len(everybody) // BABBLE_CLIPS)]
         kept["conditions"] = voice.robustness(settings, subjects, list(read_clips(spread)))
-        _say("Voice in noise, rooms and telephones", tables.voice_conditions(kept["conditions"]))
+        kept["cost_of_noise"] = voice.cost_of_noise(kept["conditions"], NOISE_RATIO)
+        _say("Voice in noise, rooms and telephones (nobody calibrated)", tables.voice_conditions(kept["conditions"]),
+             tables.cost_of_noise(kept["cost_of_noise"], NOISE_RATIO))  # fmt: skip
         kept["not_a_voice"] = voice.not_a_voice(settings, models, 10 if options.quick else 30)
         _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(kept["not_a_voice"]))
+
+    def _calibrated_voice(self, meetings: Sequence[calibration.Meeting], pooled: Mapping[str, Answers]) -> None:
+        """Measure what calibration gains."""
+        if not self._options.neutral_clips:
+            self._note("voice: calibration not measured, --neutral-clips is 0")
+            return
+        fixed = [meeting.subject.model.name for meeting in meetings if not calibration.can_learn(meeting.subject.model)]
+        if fixed:
+            self._note(f"voice: {', '.join(fixed)} cannot be calibrated to a speaker: takes no reference, and does not "
+                       "say how it answers to neutral people")  # fmt: skip
+        learning = [meeting for meeting in meetings if meeting.neutral and meeting.rest()]
+        strangers = {clip.speaker for meeting in meetings for clip, _ in meeting.subject.sounds
+                     if meeting.subject.model.name not in fixed and clip.speaker not in meeting.neutral}  # fmt: skip
+        if strangers:
+            self._note(f"voice: no neutral clip to learn {', '.join(sorted(strangers))} from")
+        if not learning:
+            return
+        figures = self.kept["voice"]["calibrated"] = calibration.measure(self._settings, learning, pooled)
+        _say("Voice, calibrated on the speaker's own neutral clips", *blocks.calibrated_voice(figures))
 
     def _face(self) -> None:
         """Measure the face path."""
@@ -121,13 +148,33 @@ class Card:
                 self._note(f"fusion: no {name}")
                 continue
             chosen = these[:: max(1, len(these) // 14)] if options.quick else these
-            kept[name] = fusion.real(settings, chosen, model, path, partial(self._draw, f"fusion {name}"))
-            _print_fusion(f"Fusion, real: {name}, {model.name} + {path.name}", kept[name])
+            seen = fusion.watch_all(settings, chosen, model, path)
+            kept[name] = fusion.real(settings, seen, partial(self._draw, f"fusion {name}"))
+            _say(f"Fusion, real: {name}, {model.name} + {path.name}", *blocks.fusion(kept[name]))
+            if len(these) > blocks.FEW:
+                self._calibrated_fusion(name, these, seen, model, path)
         if self._shown is not None and self._seen is not None:
             kept["synthetic"] = fusion.synthetic(settings, self._shown, self._seen)
             _say("Fusion, synthetic: RAVDESS voices and FER-2013 faces of the same label, paired at random",
                  tables.accuracy({"fused": kept["synthetic"]["fused"]}))  # fmt: skip
             self._note("fusion: synthetic pairs say nothing of real people, whose voice and face go together")
+
+    def _calibrated_fusion(
+        self, name: str, scenes: Sequence[fusion.Scene], plain: fusion.Seen, model: VoiceModel, path: FacePath
+    ) -> None:
+        """Measure what calibration gains on scenes."""
+        fixed = [one.name for one in (model, path.model) if not calibration.can_learn(one)]
+        if fixed:
+            self._note(f"fusion: {', '.join(fixed)} cannot be calibrated to a person")
+        count = self._options.neutral_clips
+        neutral = calibration.neutral_items(scenes, lambda scene: scene.name, count) if count else {}
+        if len(fixed) == 2 or not neutral:
+            return
+        figures = self.kept["fusion"][f"{name}, calibrated"] = fusion.calibrated(
+            self._settings, plain, neutral, model, path, partial(self._draw, f"fusion {name}")
+        )
+        title = f"Fusion, real: {name}, calibrated on the person's own neutral scenes"
+        _say(title, *blocks.calibrated_fusion(figures))
 
     def _speed(self) -> None:
         """Measure the time of an answer."""
@@ -152,22 +199,28 @@ class Card:
             own = [clip for clip in clips if clip.speaker not in model.heard]
             if own:
                 sounds = list(read_clips(_thin(own) if self._options.quick else own))
-                for name, view in voice.views(self._settings).items():
-                    rows[f"{model.name}, {name}"] = ask(model, sounds, view, f"SAVEE {name}").figures()
+                for name, answers in ask(model, sounds, voice.views(self._settings), "SAVEE").items():
+                    rows[f"{model.name}, {name}"] = answers.figures()
         if rows:
             _say("Voice, SAVEE", tables.accuracy(rows))
         else:
             self._note("voice: SAVEE not measured, its speakers have been heard")
 
-    def _subjects(self, models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[voice.Subject]:
+    def _meetings(self, models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[calibration.Meeting]:
         parts = unheard_clips(models, clips)
         left_out = sorted({clip.speaker for clip in clips} - {clip.speaker for part in parts for clip in part})
         if left_out:
             self._note(f"voice: left out {', '.join(left_out)} (heard, or not heard by several of the models)")
-        return [
-            voice.Subject(model, list(read_clips(_thin(part) if self._options.quick else part)))
-            for model, part in zip(models, parts, strict=True) if part
-        ]  # fmt: skip
+        return [self._meeting(model, part) for model, part in zip(models, parts, strict=True) if part]
+
+    def _meeting(self, model: VoiceModel, clips: Sequence[Clip]) -> calibration.Meeting:
+        count = self._options.neutral_clips if calibration.can_learn(model) else 0
+        neutral = calibration.neutral_items(clips, lambda clip: clip.path.stem, count) if count else {}
+        read = {speaker: list(read_clips(theirs)) for speaker, theirs in neutral.items()}
+        return calibration.Meeting(
+            voice.Subject(model, list(read_clips(_thin(clips) if self._options.quick else clips))),
+            {speaker: sounds for speaker, sounds in read.items() if sounds},
+        )
 
     def _voice_model(self, name: str) -> VoiceModel:
         return load_voice(name, engine=self._settings.inference_engine, weights_dir=self._settings.weights_dir)
@@ -181,17 +234,6 @@ class Card:
         )
         return path
 
-    def _print_accuracy(self, title: str, figures: dict[str, Any]) -> None:
-        pooled = figures["pooled"]
-        blocks = [tables.accuracy(pooled), tables.recalls(pooled), tables.genders(pooled)]
-        if len(figures["by_model"]) > 1:
-            blocks.append(tables.folds(figures["by_model"], figures["over_models"]))
-        for name in (voice.STREAM, voice.WHOLE):
-            blocks += [f"Confusion, {name}:", tables.confusion(pooled[name])]
-        _say(title, *blocks)
-        if len(pooled[voice.WHOLE]["speakers"]) == 1:
-            self._note("voice: one speaker; the intervals are over their clips and say nothing of other people")
-
     def _draw(self, path: str, title: str, probs: Float32, labels: NDArray[np.int64]) -> None:
         if self._options.figures:
             plots.draw(self._options.figures, f"{path}, {title}", probs, labels)
@@ -199,6 +241,17 @@ class Card:
     def _note(self, text: str) -> None:
         self.kept["notes"].append(text)
         print(f"\nNote: {text}")
+
+
+def refuse_namesakes(models: Sequence[VoiceModel]) -> None:
+    """Refuse models of one name: the figures of one would pass for those of the other.
+
+    Raises:
+        ArtefactError: There are two.
+    """
+    twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise ArtefactError(f"more than one of the models calls itself {', '.join(twice)}")
 
 
 def refuse_heard(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> None:
@@ -221,26 +274,3 @@ def _thin(clips: Sequence[Clip]) -> list[Clip]:
 
 def _say(title: str, *blocks: str) -> None:
     print(f"\n## {title}", *blocks, sep="\n\n", flush=True)
-
-
-def _print_fusion(title: str, figures: dict[str, Any]) -> None:
-    summary = (
-        f"{figures['both_paths_answered']} of {figures['scenes']} clips answered by both paths; speakers: "
-        f"{', '.join(figures['speakers'])}; face found in {figures['face_found']:.1%} of the results; weight of the "
-        f"voice {figures['weight']:g}"
-    )
-    if "gain" not in figures:
-        _say(title, summary)
-        return
-    if figures["scenes"] <= FEW:
-        _say(title, summary, tables.scenes(figures["each"]))
-        return
-    rows = {name: figures[name] for name in ("voice", "face", "fused")}
-    gain = figures["gain"]
-    low, high = (100 * bound for bound in gain["interval"])
-    _say(
-        title, summary, tables.accuracy(rows), tables.recalls(rows),
-        f"Fused over {gain['over']} alone: {100 * gain['uar']:+.1f} points UAR [{low:+.1f}, {high:+.1f}] "
-        "(paired bootstrap over clips)",
-        tables.sweep(figures["sweep"]) + "\n\n(for reading only: the weight is not chosen on these clips)",
-    )  # fmt: skip

@@ -17,6 +17,7 @@ from models.image import decode_jpeg
 from models.inference import Box, FaceModel, FacePath, FaceReading, Float32, UInt8
 from models.labels import LABELS
 from models.metrics import report
+from scripts.evaluate.answers import sum_up
 
 NEAR = 208
 """Side of a picture in the frame, in pixels: its face is then about 175 wide, as before a laptop."""
@@ -43,7 +44,7 @@ CONDITIONS: dict[str, Alter] = {
 def accuracy(model: FaceModel, faces: Faces) -> tuple[dict[str, Any], Float32]:
     """Return the figures on FER-2013's own crops, and the probabilities [N, 7]."""
     probs = classify_faces(model, faces.images)
-    return report(probs, faces.labels).as_dict(), probs
+    return sum_up(probs, faces.labels), probs
 
 
 def robustness(path: FacePath, geometry: CropGeometry, faces: Faces, detector: FaceDetector) -> dict[str, Any]:

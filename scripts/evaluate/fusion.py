@@ -1,9 +1,9 @@
 """Late fusion: on real audio-visual clips of somebody whom neither model knows, and on synthetic pairs."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,21 @@ from tqdm import tqdm
 from app.fusion import late_fusion
 from app.quick_check import synthetic_pairs
 from app.settings import Settings
+from models.datasets import ravdess
 from models.datasets.layout import DataLayoutError
-from models.datasets.speech import RAVDESS_EMOTIONS, ravdess, read_sound
+from models.datasets.media import read_sound
 from models.inference import SAMPLE_RATE, FacePath, Float32, VoiceModel
 from models.labels import LABELS
-from models.metrics import paired_interval, report, uar
-from scripts.evaluate.answers import Answers, LeakageError
-from scripts.evaluate.live import Event, picture_events, sound_events, stream
+from models.metrics import paired_interval, uar
+from scripts.evaluate.answers import Answers, LeakageError, sum_up
+from scripts.evaluate.live import Event, learn, one_after_another, picture_events, sound_events, stream
+from scripts.evaluate.voices import KnownFace, KnownVoice
+from scripts.stream_file import media
 
 logger = logging.getLogger(__name__)
 
+PATHS = ("voice", "face", "fused")
 WEIGHTS = tuple(step / 10 for step in range(11))
-_VIDEO_NAME = re.compile(r"01-01-(0[1-8])-0[12]-0[12]-0[12]-([0-2]\d)\.mp4", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class Shown:
     looked: int
     found: int
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether both paths answered."""
+        return self.voice is not None and self.face is not None
+
+
+Seen = list[tuple[Scene, Shown]]
+Draw = Callable[[str, Float32, NDArray[np.int64]], None]
+
 
 def face_crop_scenes(root: Path, sounds: Path) -> list[Scene]:
     """List `root/faces/CLIP/NN.jpg`, pictures spread evenly over a clip, with the sound CLIP below `sounds`.
@@ -56,7 +68,7 @@ def face_crop_scenes(root: Path, sounds: Path) -> list[Scene]:
         DataLayoutError: No clip has both.
     """
     scenes = []
-    for clip in ravdess(sounds):
+    for clip in ravdess.clips(sounds):
         folder = root / "faces" / clip.path.stem
         pictures = sorted(folder.glob("*.jpg"))
         if pictures:
@@ -67,23 +79,22 @@ def face_crop_scenes(root: Path, sounds: Path) -> list[Scene]:
 
 
 def video_scenes(root: Path) -> list[Scene]:
-    """List `root/clips/01-01-*.mp4`, RAVDESS' published audio-visual clips; empty where PyAV is not installed."""
-    try:
-        from scripts.stream_file import media
-    except ImportError as error:
-        logger.warning("no videos: %s", error)
+    """List RAVDESS' published films with sound below `root/clips`; empty where PyAV is not installed."""
+    if find_spec("av") is None:
+        logger.warning("no videos: PyAV is not installed")
         return []
 
     def events(path: Path) -> Callable[[], Iterable[Event]]:
         # Pictures come more often than results are due; each result takes the newest.
         return lambda: sorted(media(path, 0.1), key=lambda event: event[0])
 
-    matches = [(path, _VIDEO_NAME.fullmatch(path.name)) for path in sorted((root / "clips").glob("*.mp4"))]
-    return [
-        Scene(path.stem, RAVDESS_EMOTIONS[match[1]], f"ravdess-{match[2]}", events(path))
-        for path, match in matches
-        if match
-    ]
+    try:
+        films = ravdess.pairs(root / "clips")
+    except DataLayoutError as error:
+        logger.warning("no videos: %s", error)
+        return []
+    with_sound = [film for film in films if film.sound == film.video]
+    return [Scene(film.video.stem, film.label, film.speaker, events(film.video)) for film in with_sound]
 
 
 def watch(settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath) -> Shown:
@@ -105,49 +116,97 @@ def watch(settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath) -
     )
 
 
-def real(
-    settings: Settings,
-    scenes: list[Scene],
-    voice: VoiceModel,
-    face: FacePath,
-    draw: Callable[[str, Float32, NDArray[np.int64]], None],
-) -> dict[str, Any]:
+def watch_all(
+    settings: Settings, scenes: Iterable[Scene], voice: VoiceModel, face: FacePath, title: str = "scenes"
+) -> Seen:
+    """Stream scenes through sessions of their own, one by one."""
+    return [
+        (scene, watch(settings, scene, voice, face)) for scene in tqdm(scenes, desc=title, unit="clip", leave=False)
+    ]
+
+
+def real(settings: Settings, seen: Seen, draw: Draw) -> dict[str, Any]:
     """Return the figures of voice, face and fused on the same scenes, the paired gain, and the sweep of the weight.
 
     The gain is of the fused answer over the better single path, and its interval redraws clips, not people:
     it says nothing of other people where all scenes are of one. The sweep is for reading only: choosing the
     weight on these scenes would make them training data. `draw` is handed each path's probabilities and the labels.
     """
-    seen = [watch(settings, scene, voice, face) for scene in tqdm(scenes, desc="scenes", unit="clip", leave=False)]
-    labels = np.array([LABELS.index(scene.label) for scene in scenes], dtype=np.int64)
-    whole = [i for i, shown in enumerate(seen) if shown.voice is not None and shown.face is not None]
+    whole = [(scene, shown) for scene, shown in seen if shown.is_whole]
     figures: dict[str, Any] = {
-        "scenes": len(scenes),
-        "speakers": sorted({scene.speaker for scene in scenes}),
+        "scenes": len(seen),
+        "speakers": sorted({scene.speaker for scene, _ in seen}),
         "both_paths_answered": len(whole),
-        "face_found": sum(shown.found for shown in seen) / max(1, sum(shown.looked for shown in seen)),
+        "face_found": sum(shown.found for _, shown in seen) / max(1, sum(shown.looked for _, shown in seen)),
         "weight": settings.fusion_weight,
     }
     if not whole:
         return figures
-    labels = labels[whole]
-    voices, faces, fused = (np.stack([getattr(seen[i], part) for i in whole]) for part in ("voice", "face", "fused"))
-    answers = {"voice": voices, "face": faces, "fused": fused}
-    figures |= {name: report(probs, labels).as_dict() for name, probs in answers.items()}
-    for name, probs in answers.items():
-        draw(name, probs, labels)
-    better = max(("voice", "face"), key=lambda name: figures[name]["uar"])
+    labels = _labels(whole)
+    answers = {path: _stacked(whole, path) for path in PATHS}
+    figures |= {path: sum_up(probs, labels) for path, probs in answers.items()}
+    for path, probs in answers.items():
+        draw(path, probs, labels)
+    better = max(("voice", "face"), key=lambda path: figures[path]["uar"])
     figures["gain"] = {
         "over": better,
         "uar": figures["fused"]["uar"] - figures[better]["uar"],
-        "interval": paired_interval(fused, answers[better], labels),
+        "interval": paired_interval(answers["fused"], answers[better], labels),
     }
-    figures["sweep"] = {f"{weight:.1f}": _swept(voices, faces, labels, weight) for weight in WEIGHTS}
+    figures["sweep"] = {
+        f"{weight:.1f}": _swept(answers["voice"], answers["face"], labels, weight) for weight in WEIGHTS
+    }
     figures["each"] = [
-        {"scene": scenes[i].name, "label": scenes[i].label}
-        | {name: LABELS[int(probs[row].argmax())] for name, probs in answers.items()}
-        for row, i in enumerate(whole)
+        {"scene": scene.name, "label": scene.label}
+        | {path: LABELS[int(probs[row].argmax())] for path, probs in answers.items()}
+        for row, (scene, _) in enumerate(whole)
     ]
+    return figures
+
+
+def calibrated(
+    settings: Settings, plain: Seen, neutral: dict[str, list[Scene]], voice: VoiceModel, face: FacePath, draw: Draw
+) -> dict[str, Any]:
+    """Return plain and calibrated figures of each path on the same scenes, with the gain.
+
+    A session learns each speaker, voice and face at once, from the neutral scenes, which are left out of both
+    figures, with the speakers of whom there is none. `voice` and `face` say of how many it learnt that path.
+    The intervals of the gains redraw clips.
+    """
+    taken = {scene.name for scenes in neutral.values() for scene in scenes}
+    rest = [(scene, shown) for scene, shown in plain if scene.speaker in neutral and scene.name not in taken]
+    learnt = {
+        speaker: learn(settings, one_after_another(scene.events() for scene in scenes), voice, face)
+        for speaker, scenes in neutral.items()
+    }
+    known: Seen = []
+    for speaker, theirs in learnt.items():
+        scenes = [scene for scene, _ in rest if scene.speaker == speaker]
+        known += watch_all(settings, scenes, KnownVoice(voice, theirs), KnownFace(face, theirs), "calibrated scenes")
+    after = {scene.name: shown for scene, shown in known}
+    whole = [(scene, shown) for scene, shown in rest if shown.is_whole and after[scene.name].is_whole]
+    figures: dict[str, Any] = {
+        "learnt_from": sorted(taken),
+        "scenes": len(rest),
+        "both_paths_answered": len(whole),
+        "speakers": len(neutral),
+        "learnt": {
+            "voice": sum(one.reference is not None or one.voice is not None for one in learnt.values()),
+            "face": sum(one.face is not None for one in learnt.values()),
+        },
+        "paths": {},
+    }
+    if not whole:
+        return figures
+    labels, same = _labels(whole), [(scene, after[scene.name]) for scene, _ in whole]
+    for path in PATHS:
+        old, new = _stacked(whole, path), _stacked(same, path)
+        draw(f"{path}, calibrated", new, labels)
+        figures["paths"][path] = {
+            "plain": sum_up(old, labels),
+            "calibrated": sum_up(new, labels),
+            "gain": {"uar": uar(new, labels) - uar(old, labels), "interval": paired_interval(new, old, labels)},
+        }
     return figures
 
 
@@ -158,7 +217,7 @@ def synthetic(
     fused, labels = synthetic_pairs(
         (voices.probs, voices.labels), faces, settings.fusion_weight, np.random.default_rng(seed)
     )
-    return {"weight": settings.fusion_weight, "fused": report(fused, labels).as_dict()}
+    return {"weight": settings.fusion_weight, "fused": sum_up(fused, labels)}
 
 
 def _events_of(pictures: list[Path], sound_file: Path) -> Callable[[], Iterable[Event]]:
@@ -173,6 +232,14 @@ def _events_of(pictures: list[Path], sound_file: Path) -> Callable[[], Iterable[
 def _last(parts: Iterable[dict[str, float]]) -> Float32 | None:
     shown = [probs for probs in parts if probs]
     return np.array([shown[-1][label] for label in LABELS], dtype=np.float32) if shown else None
+
+
+def _labels(seen: Seen) -> NDArray[np.int64]:
+    return np.array([LABELS.index(scene.label) for scene, _ in seen], dtype=np.int64)
+
+
+def _stacked(seen: Seen, path: str) -> Float32:
+    return np.stack([getattr(shown, path) for _, shown in seen])
 
 
 def _swept(voices: Float32, faces: Float32, labels: NDArray[np.int64], weight: float) -> float:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from app.protocol import BINARY_AUDIO, BINARY_FRAME, Result
+from app.calibration import Learnt
+from app.protocol import BINARY_AUDIO, BINARY_FRAME, Calibrate, Result
 from app.quick_check import ask_voice
 from app.session import NO_TRAITS, Session
 from app.settings import Settings
@@ -32,6 +33,16 @@ def picture_events(jpegs: Sequence[bytes], seconds: float) -> Iterator[Event]:
         yield (index + 0.5) * seconds / len(jpegs), BINARY_FRAME, payload
 
 
+def one_after_another(parts: Iterable[Iterable[Event]]) -> Iterator[Event]:
+    """Yield the events of several recordings, each beginning where the newest of those before it was."""
+    began = newest = 0.0
+    for part in parts:
+        for at, kind, payload in part:
+            newest = began + at
+            yield newest, kind, payload
+        began = newest
+
+
 def stream(
     settings: Settings, events: Iterable[Event], voice: VoiceModel | None = None, face: FacePath | None = None
 ) -> Iterator[Result]:
@@ -40,14 +51,52 @@ def stream(
     As the server does, the models are asked when a result is due, about the newest window and the newest frame;
     they answer at once. What came after the last due result gets one more.
     """
-    session = Session(
+    for _, result in play(settings, _session(settings, voice, face), events, voice, face):
+        yield result
+
+
+def learn(
+    settings: Settings, events: Iterable[Event], voice: VoiceModel | None = None, face: FacePath | None = None
+) -> Learnt:
+    """Return what a session learns that is calibrated on what somebody neutral sends, from its first event on.
+
+    Where it is too little, nothing more comes until the session's patience is at an end.
+    """
+    session = _session(settings, voice, face)
+    if not session.can_calibrate:
+        return session.learnt
+    now = 0.0
+    session.calibrate(Calibrate(action="start"), now)
+    for at, _ in play(settings, session, events, voice, face):
+        now = at
+        if session.calibration.state != "collecting":
+            return session.learnt
+    while session.calibration.state == "collecting":
+        now += settings.result_interval
+        session.result(now)
+    return session.learnt
+
+
+def _session(settings: Settings, voice: VoiceModel | None, face: FacePath | None) -> Session:
+    return Session(
         settings,
         now=0.0,
         voice=NO_TRAITS if voice is None else voice.traits,
         face=NO_TRAITS if face is None else face.model.traits,
     )
+
+
+def play(
+    settings: Settings,
+    session: Session,
+    events: Iterable[Event],
+    voice: VoiceModel | None,
+    face: FacePath | None,
+    began: float = 0.0,
+) -> Iterator[tuple[float, Result]]:
+    """Yield each result of a session with its time, while events of the time from `began` on are sent to it."""
     ticks = 1
-    newest = 0.0
+    newest = began
 
     def result(now: float) -> Result:
         if voice is not None:
@@ -59,12 +108,12 @@ def stream(
         return session.result(now)
 
     for at, kind, payload in events:
-        while at > ticks * settings.result_interval + ROUNDING:
-            yield result(ticks * settings.result_interval)
+        while at > (due := began + ticks * settings.result_interval) + ROUNDING:
+            yield due, result(due)
             ticks += 1
         newest = at
         if kind == BINARY_AUDIO:
             session.receive_audio(np.frombuffer(payload, "<i2").astype(np.int16), None, at)
         else:
             session.receive_frame(payload, None, at)
-    yield result(newest)
+    yield newest, result(newest)

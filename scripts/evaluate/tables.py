@@ -31,17 +31,27 @@ def points(value: float | None) -> str:
 
 
 def accuracy(rows: dict[str, dict[str, Any]]) -> str:
-    """Return a line for each report: top-1, top-5, UAR, their intervals, ECE."""
-    heads = ["", "n", "top-1 [95 %]", "top-5", "UAR [95 %]", "UAR, 95 % over speakers", "ECE"]
+    """Return a line for each report: top-1, the mean confidence beside it, top-5, UAR, their intervals, ECE."""
+    over_speakers = "UAR, 95 % over speakers"
+    heads = ["", "n", "top-1 [95 %]", "confidence", "top-5", "UAR [95 %]", over_speakers, "ECE"]
     lines = [
-        [name, f"{r['n']}", f"{share(r['top1'])} {interval(r['top1_interval'])}", share(r["top5"]),
-         f"{share(r['uar'])} {interval(r['uar_interval'])}", interval(r.get("speaker_interval")), f"{r['ece']:.3f}"]
+        [name, f"{r['n']}", f"{share(r['top1'])} {interval(r['top1_interval'])}", share(r["confidence"]),
+         share(r["top5"]), f"{share(r['uar'])} {interval(r['uar_interval'])}", interval(r.get("speaker_interval")),
+         f"{r['ece']:.3f}"]
         for name, r in rows.items()
     ]  # fmt: skip
     if not any(r.get("speaker_interval") for r in rows.values()):
+        left_out = heads.index(over_speakers)
         for line in (heads, *lines):
-            del line[5]
+            del line[left_out]
     return table(heads, lines)
+
+
+def sureness(rows: dict[str, dict[str, Any]]) -> str:
+    """Return how right and how sure the answers of each report are."""
+    return table(("", "n", "top-1", "confidence", "ECE"), (
+        (name, f"{r['n']}", share(r["top1"]), share(r["confidence"]), f"{r['ece']:.3f}") for name, r in rows.items()
+    ))  # fmt: skip
 
 
 def recalls(rows: dict[str, dict[str, Any]]) -> str:
@@ -96,6 +106,49 @@ def voice_conditions(rows: dict[str, dict[str, Any]]) -> str:
     ))  # fmt: skip
 
 
+def cost_of_noise(by_noise: dict[str, dict[str, float | None]], snr: int) -> str:
+    """Return by how many points of UAR so much of each noise costs."""
+    heads = (f"{snr} dB of noise cost, points of UAR", *by_noise)
+    names = {"window": "1 window", "stream": "smoothed stream"}
+    return table(heads, (
+        (name, *(points(costs[part]) for costs in by_noise.values())) for part, name in names.items()
+    ))  # fmt: skip
+
+
+def gains(rows: dict[str, dict[str, Any]]) -> str:
+    """Return plain and calibrated figures of each view or path, and the gain, of each gender too where it is known.
+
+    The interval of the gain is over speakers where there are several.
+    """
+    there = sorted({gender for r in rows.values() for gender in r["gain"].get("by_gender", {})})
+    of_genders = there if len(there) > 1 else []
+    people = any(r["gain"].get("speaker_interval") for r in rows.values())
+    heads = ["", "n", "plain: UAR", "calibrated: UAR", f"gain, points [95 %{' over speakers' if people else ''}]",
+             *(f"gain, {gender}" for gender in of_genders), "plain: ECE", "calibrated: ECE"]  # fmt: skip
+    lines = [
+        (name, f"{r['plain']['n']}", _with_interval(r["plain"]), _with_interval(r["calibrated"]), _gained(r["gain"]),
+         *(points(r["gain"]["by_gender"].get(gender)) for gender in of_genders),
+         f"{r['plain']['ece']:.3f}", f"{r['calibrated']['ece']:.3f}")
+        for name, r in rows.items()
+    ]  # fmt: skip
+    return table(heads, lines)
+
+
+def before_and_after(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the reports in pairs, ready for `recalls` and `genders`."""
+    return {f"{name}, {part}": r[part] for name, r in rows.items() for part in ("plain", "calibrated")}
+
+
+def by_clips(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the stream's gain by the number of clips that speakers were learnt from."""
+    heads = ("neutral clips", "speech, s", "speakers learnt", "plain: UAR", "calibrated: UAR", "gain, points [95 %]")
+    return table(heads, (
+        (count, f"{r['speech']:.1f}", f"{r['learnt']} of {r['speakers']}", share(r["plain"]["uar"]),
+         share(r["calibrated"]["uar"]), _gained(r["gain"]))
+        for count, r in rows.items()
+    ))  # fmt: skip
+
+
 def not_a_voice(rows: dict[str, dict[str, Any]]) -> str:
     """Return what is shown of sounds without a voice."""
     heads = ("sound", "RMS", "shown as silence", "of the rest above 0.6", "most shown")
@@ -136,6 +189,16 @@ def speeds(rows: dict[str, dict[str, Any]]) -> str:
         weight = "-" if r["onnx_bytes"] is None else f"{r['onnx_bytes'] / 1e6:.1f} MB"
         lines += [(name, size, weight, what, f"{ms:.2f}") for what, ms in r["ms"].items()]
     return table(("model", "parameters", "ONNX file", "one answer of", "ms, median"), lines)
+
+
+def _with_interval(figures: dict[str, Any]) -> str:
+    over_speakers = figures.get("speaker_interval")
+    return share(figures["uar"]) + (f" {interval(over_speakers)}" if over_speakers else "")
+
+
+def _gained(gain: dict[str, Any]) -> str:
+    low, high = gain.get("speaker_interval") or gain["interval"]
+    return f"{points(gain['uar'])} [{points(low)}, {points(high)}]"
 
 
 def _left(part: dict[str, Any] | None) -> tuple[str, str]:

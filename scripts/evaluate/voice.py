@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -17,16 +18,23 @@ from models.labels import LABELS
 from models.windows import rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
 from scripts.evaluate.live import sound_events, stream
+from scripts.evaluate.voices import BluntVoice
 
 SURE = 0.6
 """A label shown with more than this counts as a mood that was asserted."""
 TALKERS = 6
 """Voices in a babble."""
 STREAM = "smoothed stream"
+BLUNT = "smoothed stream, not sharpened"
 WHOLE = "whole clip"
 WINDOWS = (0.5, 1.0, 2.0, 3.0)
 
+NOISES = ("babble", "street (synthetic)", "white noise")
+RATIOS = (20, 10, 0)
+"""Of the speech to the noise, in dB."""
+
 Alter = Callable[[Clip, Int16], Int16]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +84,27 @@ def cut(settings: Settings, sound: Int16, seconds: float) -> Int16:
 
 
 def accuracy(settings: Settings, subjects: Sequence[Subject]) -> tuple[dict[str, Any], dict[str, Answers]]:
-    """Return the figures by view, pooled and model by model, and the pooled answers themselves."""
+    """Return the figures by view, pooled and model by model, and the pooled answers themselves.
+
+    Where a model sharpens what the stream shows, `not_sharpened` has the stream's figures without that.
+    """
     figures: dict[str, Any] = {
         "pooled": {},
         "by_model": {subject.model.name: {} for subject in subjects},
         "over_models": {},
     }
-    pooled = {}
-    for name, view in views(settings).items():
-        parts = {subject.model.name: ask(subject.model, subject.sounds, view, name) for subject in subjects}
-        pooled[name] = join(parts.values())
+    ways = views(settings)
+    sharpens = any(subject.model.traits.sharpening for subject in subjects)
+    asked = ways | {BLUNT: _blunt(smoothed(settings))} if sharpens else ways
+    parts = {subject.model.name: ask(subject.model, subject.sounds, asked) for subject in subjects}
+    pooled = {name: join(part[name] for part in parts.values()) for name in asked}
+    for name in ways:
         figures["pooled"][name] = {**pooled[name].figures(), "clips": sum(len(s.sounds) for s in subjects)}
         for model, answers in parts.items():
-            figures["by_model"][model][name] = answers.figures() if len(answers) else None
+            figures["by_model"][model][name] = answers[name].figures() if len(answers[name]) else None
         uars = [part[name]["uar"] for part in figures["by_model"].values() if part[name]]
         figures["over_models"][name] = {"mean": float(np.mean(uars)), "deviation": float(np.std(uars))}
+    figures["not_sharpened"] = pooled.pop(BLUNT).figures() if sharpens else None
     return figures, pooled
 
 
@@ -100,26 +114,26 @@ def alterations(voices: Sounds) -> dict[str, Alter]:
     Chance is seeded by the clip's name: a clip gets the same noise whoever is measured along with it.
     """
 
-    def noisy(kind: Callable[[Clip, int, np.random.Generator], Float32], snr: float) -> Alter:
-        def alter(clip: Clip, sound: Int16) -> Int16:
-            return conditions.mix(sound, kind(clip, len(sound), _chance(clip)), snr)
+    def noisy(noise: Callable[[Clip, int], Float32], snr: float) -> Alter:
+        return lambda clip, sound: conditions.mix(sound, noise(clip, len(sound)), snr)
 
-        return alter
-
-    def babble(clip: Clip, length: int, rng: np.random.Generator) -> Float32:
+    def babble(clip: Clip, length: int) -> Float32:
         others = [sound for other, sound in voices if other.speaker != clip.speaker]
-        return conditions.babble(length, [others[i] for i in rng.choice(len(others), TALKERS)])
+        return conditions.babble(length, [others[i] for i in _chance(clip).choice(len(others), TALKERS)])
 
-    kinds: dict[str, Callable[[Clip, int, np.random.Generator], Float32]] = {
-        "babble": babble,
-        "street (synthetic)": lambda _, length, rng: conditions.street(length, rng),
-        "white noise": lambda _, length, rng: conditions.white(length, rng),
-    }
+    def street(clip: Clip, length: int) -> Float32:
+        return conditions.street(length, _chance(clip))
+
+    def white(clip: Clip, length: int) -> Float32:
+        return conditions.white(length, _chance(clip))
+
+    # The noise of a clip is made once for all ratios.
+    kinds = {name: lru_cache(maxsize=1)(make) for name, make in zip(NOISES, (babble, street, white), strict=True)}
     if len({clip.speaker for clip, _ in voices}) < 2:
         del kinds["babble"]  # there is nobody else to hear
     return {
         "clean": lambda _, sound: sound,
-        **{f"{name}, {snr} dB": noisy(kind, snr) for name, kind in kinds.items() for snr in (20, 10, 0)},
+        **{f"{name}, {snr} dB": noisy(kind, snr) for name, kind in kinds.items() for snr in RATIOS},
         "room, RT60 0.5 s (synthetic)": lambda clip, sound: conditions.reverberate(sound, _chance(clip)),
         **{f"gain {db:+d} dB": _gain(db) for db in (-20, -10, 6)},
         "telephone, 8 kHz mu-law": lambda _, sound: conditions.telephone(sound),
@@ -132,12 +146,18 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
     The windows are those that hold voice in the clean clip, so that all conditions are judged on the same
     moments; the stream decides for itself what is silence, and `answered` is the share of clips where it spoke.
     """
-    table: dict[str, Any] = {}
+    ways: dict[tuple[str, str], View] = {}
+    moments = _of_newest(lambda _, sound: _voiced(settings, sound))
     for name, alter in alterations(voices).items():
-        windows = join(ask(s.model, s.sounds, _altered_windows(settings, alter), name) for s in subjects)
-        shown = join(ask(s.model, s.sounds, _altered(smoothed(settings), alter), name) for s in subjects)
+        once = _of_newest(alter)
+        ways[name, "window"] = _at(settings, moments, once)  # first: the stream asks again about most of these
+        ways[name, "stream"] = _altered(smoothed(settings), once)
+    parts = [ask(subject.model, subject.sounds, ways, "conditions") for subject in subjects]
+    table: dict[str, Any] = {}
+    for name in {name: None for name, _ in ways}:
+        shown = join(part[name, "stream"] for part in parts)
         table[name] = {
-            "window": _short(windows),
+            "window": _short(join(part[name, "window"] for part in parts)),
             "stream": _short(shown),
             "answered": len(shown) / sum(len(subject.sounds) for subject in subjects),
         }
@@ -146,6 +166,12 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
             clean = table["clean"][part]["uar"]
             row[part]["lost"] = None if row[part]["uar"] is None else clean - row[part]["uar"]
     return table
+
+
+def cost_of_noise(table: dict[str, Any], snr: int) -> dict[str, dict[str, float | None]]:
+    """Return by noise what that much of it costs a window and the stream, in shares of UAR, out of `robustness`."""
+    rows = {noise: table[f"{noise}, {snr} dB"] for noise in NOISES if f"{noise}, {snr} dB" in table}
+    return {noise: {part: row[part]["lost"] for part in ("window", "stream")} for noise, row in rows.items()}
 
 
 def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) -> dict[str, Any]:
@@ -182,25 +208,55 @@ def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) 
     return table
 
 
+def _blunt(view: View) -> View:
+    return lambda model, clip, sound: view(BluntVoice(model), clip, sound)
+
+
 def _altered(view: View, alter: Alter) -> View:
     return lambda model, clip, sound: view(model, clip, alter(clip, sound))
 
 
-def _altered_windows(settings: Settings, alter: Alter) -> View:
+def _voiced(settings: Settings, sound: Int16) -> list[int]:
+    """Return where the windows begin that hold voice; in a clip of silence the loudest."""
+    length = round(settings.voice_window * SAMPLE_RATE)
+    sound = _filled(sound, length)
+    at = range(0, len(sound) - length + 1, round(settings.result_interval * SAMPLE_RATE))
+    loudness = [rms(sound[start : start + length]) for start in at]
+    least = min(settings.silence_rms, max(loudness))
+    return [start for start, loud in zip(at, loudness, strict=True) if loud >= least]
+
+
+def _at(settings: Settings, moments: Callable[[Clip, Int16], list[int]], alter: Alter) -> View:
+    length = round(settings.voice_window * SAMPLE_RATE)
+
     def view(model: VoiceModel, clip: Clip, sound: Int16) -> Float32:
-        length = round(settings.voice_window * SAMPLE_RATE)
-        sound = np.pad(sound, (max(0, length - len(sound)), 0))
-        at = np.arange(0, len(sound) - length + 1, round(settings.result_interval * SAMPLE_RATE))
-        loudness = np.array([rms(sound[start : start + length]) for start in at])
-        keep = at[loudness >= min(settings.silence_rms, loudness.max())]
-        altered = alter(clip, sound)
-        return model.predict(np.stack([altered[start : start + length] for start in keep]))
+        altered = alter(clip, _filled(sound, length))
+        return model.predict(np.stack([altered[start : start + length] for start in moments(clip, sound)]))
 
     return view
 
 
+def _filled(sound: Int16, length: int) -> Int16:
+    """Put silence before a sound that is shorter."""
+    return np.pad(sound, (max(0, length - len(sound)), 0))
+
+
+def _of_newest(make: Callable[[Clip, Int16], Made]) -> Callable[[Clip, Int16], Made]:
+    """Remember what was made of a clip until another comes: it is put to a model in several ways, one by one."""
+    kept: dict[tuple[Clip, int], Made] = {}
+
+    def made(clip: Clip, sound: Int16) -> Made:
+        key = clip, len(sound)
+        if key not in kept:
+            kept.clear()
+            kept[key] = make(clip, sound)
+        return kept[key]
+
+    return made
+
+
 def _short(answers: Answers) -> dict[str, Any]:
-    kept = ("n", "uar", "speaker_interval", "ece", "recall", "gender_gap")
+    kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap")
     if not len(answers):
         return dict.fromkeys(kept)
     figures = answers.figures()

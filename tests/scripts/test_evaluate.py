@@ -2,49 +2,94 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import skimage.data
 import soundfile
+import torch
 
+from app.protocol import Calibrate
 from app.quick_check import stream_clip
-from app.settings import Settings
+from app.session import Session
+from app.settings import ROOT, Settings
+from models.artefact import METADATA_KEY, ArtefactInfo
 from models.datasets.clips import UNKNOWN
 from models.datasets.speech import Clip, ravdess, read_clips
+from models.export import export_onnx
 from models.inference import Box, FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
-from scripts.evaluate import fusion, tables, voice
+from models.registry import build
+from models.torch_engine import Calibrated
+from scripts.evaluate import blocks, calibration, fusion, gains, tables, voice
 from scripts.evaluate.__main__ import main
 from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
-from scripts.evaluate.live import picture_events, sound_events, stream
+from scripts.evaluate.live import learn, one_after_another, picture_events, play, sound_events, stream
+from scripts.evaluate.voices import KnownFace, KnownVoice, Remembering
 
 ORDER = ("neutral", "neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")  # RAVDESS 01 to 08
 SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
 
 
+OFTEN_NEUTRAL = (0.05, 0.05, 0.05, 0.05, 0.7, 0.05, 0.05)
+
+
 class LoudnessVoice:
-    """Tells the label by how loud the tone is: the tree below makes each label its own amplitude."""
+    """Tells the label by how loud the tone is: the trees below make each label its own amplitude."""
 
-    traits = Traits()
-
-    def __init__(self, *heard: str, name: str = "loudness") -> None:
-        self.name, self.heard = name, frozenset(heard)
+    def __init__(self, *heard: str, name: str = "loudness", neutral: tuple[float, ...] | None = None) -> None:
+        self.name, self.heard, self.traits = name, frozenset(heard), Traits(neutral=neutral)
 
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        loudest = np.abs(windows.astype(np.int32)).max(axis=1) / 32768
-        probs = np.full((len(windows), 7), 0.05, np.float32)
-        probs[np.arange(len(windows)), np.clip(np.round(loudest * 10).astype(int) - 1, 0, 6)] = 0.7
+        return self._answer(self._loudness(windows))
+
+    def describe(self, windows: Int16) -> Float32:
+        raise TypeError("takes no references")
+
+    def _loudness(self, windows: Int16) -> Float32:
+        """Tenths of full scale."""
+        return np.asarray(np.abs(windows.astype(np.int32)).max(axis=1) / 3276.8, np.float32)
+
+    def _answer(self, loudness: Float32) -> Float32:
+        probs = np.full((len(loudness), 7), 0.05, np.float32)
+        probs[np.arange(len(loudness)), np.clip(np.round(loudness).astype(int) - 1, 0, 6)] = 0.7
         return probs
+
+
+class LearningVoice(LoudnessVoice):
+    """The same, told by the first number of a reference how much louder than others somebody is when neutral."""
+
+    def __init__(self, *heard: str, name: str = "learning") -> None:
+        super().__init__(*heard, name=name)
+        self.traits = Traits(adaptive=True)
+
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        louder = 0.0 if references is None else references[:, 0]
+        return self._answer(self._loudness(windows) - louder)
+
+    def describe(self, windows: Int16) -> Float32:
+        statistics = np.zeros((len(windows), 80), np.float32)
+        statistics[:, 0] = self._loudness(windows) - (LABELS.index("neutral") + 1)
+        statistics[:, 40:] = np.square(statistics[:, :40]) + 1.0
+        return statistics
 
 
 class FirstByteFaces:
     """A face path whose answer is the third byte of what it is sent: 255 is no face."""
 
-    name, model = "bytes", SimpleNamespace(traits=Traits())
+    name = "bytes"
+
+    def __init__(self, neutral: tuple[float, ...] | None = None) -> None:
+        self.model: Any = SimpleNamespace(name=self.name, traits=Traits(neutral=neutral))
+
+    def close(self) -> None:
+        pass
 
     def analyse(self, jpegs: list[bytes]) -> list[FaceReading]:
         return [self._read(payload[2]) for payload in jpegs]
@@ -67,6 +112,28 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tone = amplitude * np.sin(np.arange(24_000) * (0.05 + 0.01 * actor))
             soundfile.write(path, np.pad(tone, 4_000), 16_000)
     return folder
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RAVDESS of actors 01 and 03, four neutral clips each; 03 is louder than 01 by a label, whatever is acted."""
+    folder = tmp_path_factory.mktemp("lively")
+    names = [f"01-01-{part}" for part in ("01-01", "01-02", "02-01", "02-02")]
+    names += [f"{number:02d}-01-01-01" for number in range(2, 9)]
+    for actor, louder in ((1, 0), (3, 1)):
+        for name in names:
+            amplitude = (LABELS.index(ORDER[int(name[:2]) - 1]) + 1 + louder) / 10
+            path = folder / f"Actor_{actor:02d}" / f"03-01-{name}-{actor:02d}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, np.pad(amplitude * np.sin(np.arange(24_000) * 0.06), 4_000), 16_000)
+    return folder
+
+
+def meeting_of(model: LoudnessVoice, root: Path, *actors: int) -> calibration.Meeting:
+    clips = ravdess(root, actors)
+    neutral = calibration.neutral_items(clips, lambda clip: clip.path.stem, 4)
+    read = {speaker: list(read_clips(theirs)) for speaker, theirs in neutral.items()}
+    return calibration.Meeting(voice.Subject(model, sounds_of(root, *actors)), read)
 
 
 def sounds_of(root: Path, *actors: int) -> list[tuple[Clip, Int16]]:
@@ -98,7 +165,7 @@ def test_nobody_left_and_an_unknown_past_are_refused(root: Path) -> None:
 def test_a_heard_speaker_is_never_put_to_a_model(root: Path) -> None:
     model = LoudnessVoice("ravdess-02")
     with pytest.raises(LeakageError, match="ravdess-02"):
-        ask(model, sounds_of(root, 1, 2), voice.smoothed(SETTINGS))
+        ask(model, sounds_of(root, 1, 2), {"shown": voice.smoothed(SETTINGS)})
     scene = fusion.Scene("clip", "happy", "ravdess-02", list)
     with pytest.raises(LeakageError, match="ravdess-02"):
         fusion.watch(SETTINGS, scene, model, FirstByteFaces())  # type: ignore[arg-type]
@@ -131,6 +198,8 @@ def test_figures_are_pooled_and_told_by_model_and_gender(root: Path) -> None:
     assert figures["by_model"]["fold0"][voice.STREAM]["uar"] == 1.0
     assert figures["by_model"]["fold1"][voice.STREAM]["uar"] == 0.0
     assert figures["over_models"][voice.STREAM] == {"mean": 0.5, "deviation": 0.5}
+    assert figures["pooled"]["1 s window"]["confidence"] == pytest.approx(0.7)
+    assert figures["not_sharpened"] is None
     assert len(pooled[voice.STREAM]) == len(pooled[voice.WHOLE]) == 16
     assert "(above 10)" in tables.genders(figures["pooled"])
     assert "50.0% ± 50.0" in tables.folds(figures["by_model"], figures["over_models"])
@@ -142,7 +211,7 @@ def answers_of(*genders: str) -> Answers:
     probs = np.where(np.array(right)[:, None], np.eye(7)[LABELS.index("happy")], np.eye(7)[LABELS.index("sad")])
     labels = np.full(len(probs), LABELS.index("happy"))
     who = np.repeat(genders, 3)
-    return Answers(probs.astype(np.float32), labels, np.char.add("ravdess-", who), who)
+    return Answers(probs.astype(np.float32), labels, np.char.add("ravdess-", who), who, np.char.add("clip-", who))
 
 
 def test_people_of_unknown_gender_make_no_gap_between_genders() -> None:
@@ -168,6 +237,43 @@ def test_a_long_clip_is_heard_whole_in_windows_of_four_seconds() -> None:
     assert lengths == [(1, 8_000), (1, 32_000), (3, 64_000)]
 
 
+def test_what_sharpening_does_is_told_and_changes_no_label(root: Path) -> None:
+    model = LoudnessVoice("ravdess-02")
+    model.traits = Traits(sharpening=1.0)
+    figures, pooled = voice.accuracy(SETTINGS, [voice.Subject(model, sounds_of(root, 1))])
+    shown, blunt = figures["pooled"][voice.STREAM], figures["not_sharpened"]
+    assert blunt["confidence"] == pytest.approx(0.7)
+    assert shown["confidence"] > 0.95  # three windows: the third power
+    assert (shown["top1"], shown["uar"]) == (blunt["top1"], blunt["uar"])
+    assert set(pooled) == set(voice.views(SETTINGS))
+    assert "| not sharpened | 8 |" in "".join(blocks.accuracy(figures))
+
+
+def test_no_window_of_a_clip_is_answered_twice(root: Path) -> None:
+    class Counting(LoudnessVoice):
+        asked = 0
+
+        def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+            self.asked += len(windows)
+            return super().predict(windows, references)
+
+    counting, sounds = Counting("ravdess-02"), sounds_of(root, 1)
+    ways = {name: voice.views(SETTINGS)[name] for name in ("1 s window", voice.STREAM)}
+    said = ask(counting, sounds, ways)
+    assert counting.asked == len(said["1 s window"])
+    for name, view in ways.items():
+        alone = np.concatenate([view(LoudnessVoice(), clip, sound) for clip, sound in sounds])
+        np.testing.assert_array_equal(said[name].probs, alone)
+
+
+def test_the_same_window_of_another_speaker_is_another_question() -> None:
+    model = Remembering(LearningVoice())
+    windows = np.full((1, 16_000), 9_000, np.int16)
+    louder = np.concatenate([[2.0], np.zeros(79)]).astype(np.float32)[None]
+    answers = [model.predict(windows, who).argmax() for who in (None, louder, np.zeros((1, 80), np.float32))]
+    assert answers == [2, 0, 2]
+
+
 def test_conditions_are_judged_on_the_moments_that_hold_voice_in_clean_sound(root: Path) -> None:
     model, sounds = LoudnessVoice("ravdess-02"), sounds_of(root, 1)
     table = voice.robustness(SETTINGS, [voice.Subject(model, sounds)], sounds_of(root, 1, 2, 3))
@@ -177,6 +283,10 @@ def test_conditions_are_judged_on_the_moments_that_hold_voice_in_clean_sound(roo
     assert {
         f"{noise}, {snr} dB" for noise in ("babble", "street (synthetic)", "white noise") for snr in (20, 10, 0)
     } < set(table)
+    cost = voice.cost_of_noise(table, 10)
+    assert cost["white noise"]["stream"] == table["white noise, 10 dB"]["stream"]["lost"]
+    assert list(cost) == ["babble", "street (synthetic)", "white noise"]
+    assert "| 1 window |" in tables.cost_of_noise(cost, 10)
     # Twice as loud is another label to a model that goes by loudness; a tenth is below its first.
     assert table["gain +6 dB"]["stream"]["lost"] > 0.5
     assert table["gain -20 dB"]["stream"]["uar"] == pytest.approx(1 / 7)
@@ -206,6 +316,110 @@ def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -
     assert table["hum 50 Hz, -25 dBFS"]["sure"] == 1.0
 
 
+# --- calibration of voices ---
+
+
+def test_calm_is_not_learnt_from_where_there_is_neutral() -> None:
+    def clip(name: str, speaker: str) -> Clip:
+        return Clip(Path(name), "neutral" if name[:2] == "n0" or name[6:8] in ("01", "02") else "sad", speaker, "male")
+
+    names = ("03-01-02-01-01-01-01", "03-01-01-01-02-01-01", "03-01-04-01-01-01-01", "03-01-01-01-01-01-01")
+    clips = [
+        *(clip(f"{name}.wav", "ravdess-01") for name in names),
+        clip("03-01-02-01-01-01-02.wav", "ravdess-02"),
+        *(clip(f"n0{number}.wav", "savee-dc") for number in (2, 1, 3)),
+        clip("sa01.wav", "savee-je"),
+    ]
+    chosen = calibration.neutral_items(clips, lambda clip: clip.path.stem, 2)
+    assert {speaker: [clip.path.stem for clip in theirs] for speaker, theirs in chosen.items()} == {
+        "ravdess-01": ["03-01-01-01-01-01-01", "03-01-01-01-02-01-01"],
+        "ravdess-02": ["03-01-02-01-01-01-02"],
+        "savee-dc": ["n01", "n02"],
+    }
+
+
+@pytest.mark.parametrize("model", [LearningVoice(), LoudnessVoice(neutral=OFTEN_NEUTRAL)])
+def test_what_a_session_learns_serves_as_the_calibrated_session_does(lively: Path, model: LoudnessVoice) -> None:
+    neutral = [sound for clip, sound in sounds_of(lively, 3) if clip.path.stem[6:8] == "01"]
+    learnt = learn(SETTINGS, sound_events(np.concatenate(neutral)), voice=model)
+    assert (learnt.reference is None, learnt.voice is None) == (not model.traits.adaptive, model.traits.adaptive)
+    known, changed = KnownVoice(model, learnt), 0
+    for _, sound in sounds_of(lively, 3):
+        expected = stream_clip(SETTINGS, model, sound, calibration=neutral)
+        plain = stream_clip(SETTINGS, model, sound)
+        shown = stream_clip(SETTINGS, known, sound)
+        assert expected is not None
+        assert plain is not None
+        assert shown is not None
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+        changed += not np.allclose(plain, expected, atol=1e-2)
+    assert changed
+
+
+def test_too_little_to_learn_from_teaches_nothing_and_a_fixed_model_is_not_asked(lively: Path) -> None:
+    (_, sound), *_ = sounds_of(lively, 3)
+    assert learn(SETTINGS, sound_events(sound), voice=LearningVoice()).reference is None
+    fixed = learn(SETTINGS, sound_events(np.tile(sound, 9)), voice=LoudnessVoice())
+    assert (fixed.reference, fixed.voice, fixed.face) == (None, None, None)
+
+
+def test_a_speaker_who_is_always_loud_is_understood_once_known(lively: Path) -> None:
+    """Actor 03 says everything louder by one label; who speaks as all others do loses nothing."""
+    meetings = [
+        meeting_of(LearningVoice("ravdess-02", "ravdess-03", name="fold0"), lively, 1),
+        meeting_of(LearningVoice("ravdess-01", "ravdess-02", name="fold1"), lively, 3),
+    ]
+    _, pooled = voice.accuracy(SETTINGS, [meeting.subject for meeting in meetings])
+    figures = calibration.measure(SETTINGS, meetings, pooled)
+    assert figures["clips"] == 4
+    assert list(figures["views"]) == list(calibration.VIEWS)
+    for name, row in figures["views"].items():
+        assert row["plain"]["uar"] < 0.7, name
+        assert row["calibrated"]["uar"] == 1.0, name
+        low, high = row["gain"]["speaker_interval"]
+        assert low == 0.0  # actor 01 alone
+        assert high == pytest.approx(row["gain"]["uar"] * 2)  # actor 03 alone
+    stream_row = figures["views"][voice.STREAM]
+    assert stream_row["plain"]["n"] == stream_row["calibrated"]["n"] == 14  # calm and six labels of each
+    assert stream_row["calibrated"]["recall"]["neutral"] == 1.0  # calm
+    assert figures["by_model"]["fold0"]["gain"] == {
+        "uar": 0.0, "interval": (0.0, 0.0), "speaker_interval": None, "by_gender": {"male": 0.0},
+    }  # fmt: skip
+    assert figures["by_model"]["fold1"]["gain"]["uar"] > 0.5
+    counts = figures["by_clips"]
+    assert {count: row["learnt"] for count, row in counts.items()} == {"1": 0, "2": 2, "4": 2}  # one has 3 windows
+    assert counts["1"]["gain"]["uar"] == 0.0
+    assert counts["1"]["speech"] == pytest.approx(1.5, abs=0.05)
+    assert counts["4"]["speech"] == pytest.approx(6.0, abs=0.2)
+    assert {row["plain"]["n"] for row in counts.values()} == {14}
+    printed = "".join(blocks.calibrated_voice(figures))
+    assert "2 of 2 speakers learnt, from at most 4 clips each, 6.1 s of speech" in printed
+    assert "| 1 | 1.5 | 0 of 2 |" in printed
+
+
+def test_speakers_who_cannot_be_learnt_are_in_neither_figure(lively: Path) -> None:
+    whole = meeting_of(LearningVoice("ravdess-02"), lively, 1, 3)
+    one = calibration.Meeting(whole.subject, {"ravdess-03": whole.neutral["ravdess-03"]})
+    assert {clip.speaker for clip, _ in one.rest()} == {"ravdess-03"}
+    assert not {clip for clip, _ in one.rest()} & {clip for clip, _ in one.neutral["ravdess-03"]}
+
+
+def test_a_gain_is_of_pairs_about_the_same_clips(root: Path) -> None:
+    ways = {"right": voice.smoothed(SETTINGS), "wrong": lambda model, clip, sound: np.roll(
+        voice.smoothed(SETTINGS)(model, clip, sound), int(clip.speaker == "ravdess-01"), axis=1)}  # fmt: skip
+    said = ask(LoudnessVoice("x"), sounds_of(root, 1, 2, 3), ways)
+    up, down = gains.gain(said["right"], said["wrong"]), gains.gain(said["wrong"], said["right"])
+    assert up["uar"] == pytest.approx(1 / 3)
+    assert up["by_gender"] == {"female": 0.0, "male": 0.5}
+    assert down["speaker_interval"] == tuple(-bound for bound in reversed(up["speaker_interval"]))
+    assert up["speaker_interval"] == pytest.approx((0.0, 1.0))  # three people: all may be 01, or none
+    assert up["interval"][0] > 0.1
+    with pytest.raises(ValueError, match="same clips"):
+        gains.gain(said["right"], said["wrong"].select(said["wrong"].speakers == "ravdess-01"))
+    with pytest.raises(ValueError, match="at least two"):
+        gains.paired_speaker_interval(*([said["right"].probs] * 2), said["right"].labels, np.full(24, "one"))
+
+
 # --- live ---
 
 
@@ -228,24 +442,32 @@ def test_pictures_come_at_their_time_and_the_newest_is_looked_at() -> None:
     assert results[-1].dropped.frames == 0
 
 
+def test_recordings_follow_each_other_in_time() -> None:
+    sound = np.ones(4_000, np.int16)
+    events = list(one_after_another([sound_events(sound), picture_events([b"a"], 0.5), sound_events(sound)]))
+    assert [at for at, _, _ in events] == pytest.approx([0.1, 0.2, 0.25, 0.5, 0.6, 0.7, 0.75])
+
+
 # --- fusion ---
 
 
-def test_fusion_of_real_scenes(root: Path, tmp_path: Path) -> None:
-    for clip in ravdess(root, [1]):
-        pictures = tmp_path / "faces" / clip.path.stem
+def add_faces(folder: Path, root: Path, actor: int) -> None:
+    """Pictures of each clip: the face is right about surprise, and takes everything else for angry."""
+    for clip in ravdess(root, [actor]):
+        pictures = folder / "faces" / clip.path.stem
         pictures.mkdir(parents=True)
-        # The face is right about surprise, and takes everything else for angry.
         answer = 6 if clip.label == "surprise" else 0
         for number in range(4):
             (pictures / f"{number:02d}.jpg").write_bytes(bytes([255, 216, 255 if number == 0 else answer]))
+
+
+def test_fusion_of_real_scenes(root: Path, tmp_path: Path) -> None:
+    add_faces(tmp_path, root, 1)
     scenes = fusion.face_crop_scenes(tmp_path, root)
     assert len(scenes) == 8
     drawn: dict[str, Float32] = {}
-    figures = fusion.real(
-        SETTINGS, scenes, LoudnessVoice("ravdess-02"), FirstByteFaces(),  # type: ignore[arg-type]
-        lambda name, probs, labels: drawn.update({name: probs}),
-    )  # fmt: skip
+    seen = fusion.watch_all(SETTINGS, scenes, LoudnessVoice("ravdess-02"), FirstByteFaces())
+    figures = fusion.real(SETTINGS, seen, lambda name, probs, labels: drawn.update({name: probs}))
     assert {name: probs.shape for name, probs in drawn.items()} == dict.fromkeys(("voice", "face", "fused"), (8, 7))
     assert figures["both_paths_answered"] == 8
     assert 0.5 < figures["face_found"] < 1.0
@@ -259,6 +481,57 @@ def test_fusion_of_real_scenes(root: Path, tmp_path: Path) -> None:
     assert {"scene", "label", "voice", "face", "fused"} == set(figures["each"][0])
 
 
+def test_calibrated_fusion_learns_voice_and_face_from_scenes_that_it_leaves_out(lively: Path, tmp_path: Path) -> None:
+    add_faces(tmp_path, lively, 3)
+    scenes = fusion.face_crop_scenes(tmp_path, lively)
+    model, path = LearningVoice("ravdess-02"), FirstByteFaces(neutral=OFTEN_NEUTRAL)
+    neutral = calibration.neutral_items(scenes, lambda scene: scene.name, 4)
+    plain = fusion.watch_all(SETTINGS, scenes, model, path)
+    drawn: dict[str, Float32] = {}
+    figures = fusion.calibrated(
+        SETTINGS, plain, neutral, model, path, lambda name, probs, _: drawn.update({name: probs})
+    )
+    assert figures["learnt_from"] == [f"03-01-01-01-{part}-03" for part in ("01-01", "01-02", "02-01", "02-02")]
+    assert figures["learnt"] == {"voice": 1, "face": 1}
+    assert figures["scenes"] == figures["both_paths_answered"] == 7
+    paths = figures["paths"]
+    assert paths["voice"]["plain"]["uar"] < paths["voice"]["calibrated"]["uar"] == 1.0
+    assert paths["voice"]["gain"]["uar"] == pytest.approx(1.0 - paths["voice"]["plain"]["uar"])
+    # Neutral faces are taken for angry: once known, that counts for less.
+    assert paths["face"]["calibrated"]["confidence"] < paths["face"]["plain"]["confidence"]
+    assert set(drawn) == {"voice, calibrated", "face, calibrated", "fused, calibrated"}
+    assert "Of 1 speakers the voice of 1 and the face of 1 learnt" in blocks.calibrated_fusion(figures)[0]
+
+    # A session that is calibrated on the same scenes and goes on with another shows the same.
+    rest = next(scene for scene in scenes if scene.label == "surprise")
+    session = Session(SETTINGS, now=0.0, voice=model.traits, face=path.model.traits)
+    session.calibrate(Calibrate(action="start"), 0.0)
+    *_, (ended, _) = play(SETTINGS, session, one_after_another(s.events() for s in neutral["ravdess-03"]), model, path)
+    while session.calibration.state == "collecting":
+        ended += 0.5
+        session.result(ended)
+    pause = np.ceil(ended) + 10
+    later = ((at + pause, kind, payload) for at, kind, payload in rest.events())
+    *_, (_, shown) = play(SETTINGS, session, later, model, path, began=pause)
+    known = fusion.watch(SETTINGS, rest, KnownVoice(model, session.learnt), KnownFace(path, session.learnt))
+    for part in fusion.PATHS:
+        expected = [getattr(shown, part).probs[label] for label in LABELS]
+        assert getattr(known, part).tolist() == pytest.approx(expected, abs=2e-4), part
+
+
+def test_films_with_their_sound_are_scenes_and_a_folder_without_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    assert fusion.video_scenes(tmp_path) == []
+    assert "RAVDESS video" in caplog.text
+    for name in ("01-01-08-01-01-01-05", "02-01-08-01-01-01-05", "02-01-03-01-01-01-06", "01-01-09-01-01-01-01"):
+        (folder / f"{name}.mp4").touch()
+    (scene,) = fusion.video_scenes(tmp_path)
+    assert (scene.name, scene.label, scene.speaker) == ("01-01-08-01-01-01-05", "surprise", "ravdess-05")
+
+
 # --- the command ---
 
 
@@ -269,6 +542,79 @@ def evaluate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         main()
 
     return run
+
+
+def assert_tables_are_whole(printed: str) -> None:
+    """Every line of a table has as many cells as its head."""
+    for block in printed.split("\n\n"):
+        assert len({line.count("|") for line in block.splitlines() if line.startswith("|")}) <= 1, block
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artefacts that know nothing: voices that take a reference, or say their neutral answer, or neither; a face."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    heard = ("ravdess-01",)
+    for name, traits in {
+        "adaptive": {"adaptive": True, "heard": ("ravdess-03",)},
+        "offset": {"neutral": OFTEN_NEUTRAL, "heard": heard, "sharpening": 0.5},
+        "fixed": {"heard": ("ravdess-02",)},
+    }.items():
+        options = {"channels": 8, "hidden": 8, "adaptive": traits.get("adaptive", False)}
+        info = ArtefactInfo(name, "voice", "audio_bilstm", options, **traits)  # type: ignore[arg-type]
+        export_onnx(Calibrated(build(info.network, options), info).eval(), folder / f"{name}.onnx")
+    graph = onnx.load(ROOT / "weights" / "fer_resnet.onnx")
+    said = {entry.key: entry.value for entry in graph.metadata_props}
+    face = replace(ArtefactInfo.from_json(said[METADATA_KEY]), neutral=OFTEN_NEUTRAL)
+    onnx.helper.set_model_props(graph, {**said, METADATA_KEY: face.to_json()})
+    onnx.save(graph, folder / "fer_resnet.onnx")
+    return folder
+
+
+def test_the_command_measures_calibration_where_the_models_allow_it(
+    lively: Path, weights: Path, tmp_path: Path, evaluate: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = cv2.cvtColor(skimage.data.astronaut()[68:188, 164:284], cv2.COLOR_RGB2GRAY)
+    for clip in ravdess(lively, [1]):
+        folder = tmp_path / "av" / "faces" / clip.path.stem
+        folder.mkdir(parents=True)
+        for number in range(4):
+            cv2.imwrite(str(folder / f"{number:02d}.jpg"), cv2.resize(picture, (224, 224)))
+
+    def run(*arguments: str) -> tuple[dict[str, Any], str]:
+        evaluate(*arguments, "--ravdess", str(lively), "--weights", str(weights), "--quick",
+                 "--json", str(tmp_path / "card.json"))  # fmt: skip
+        printed = capsys.readouterr().out
+        assert_tables_are_whole(printed)
+        return json.loads((tmp_path / "card.json").read_text()), printed
+
+    card, printed = run("voice", "--folds", "adaptive", "offset")
+    figures = card["voice"]["calibrated"]
+    assert figures["views"][voice.STREAM]["plain"]["speakers"] == ["ravdess-01", "ravdess-03"]
+    assert figures["views"][voice.STREAM]["plain"]["n"] == 14  # one of each label; the neutral ones are calm
+    assert set(figures["by_model"]) == {"adaptive", "offset"}
+    assert {count: row["learnt"] for count, row in figures["by_clips"].items()} == {"1": 0, "2": 2, "4": 2}
+    assert card["voice"]["accuracy"]["not_sharpened"]["n"] == 14
+    assert "## Voice, calibrated on the speaker's own neutral clips" in printed
+    assert "| not sharpened | 14 |" in printed
+    assert not [note for note in card["notes"] if "calibrat" in note]
+
+    card, printed = run("voice", "fusion", "--voice-model", "fixed", "--ravdess-av", str(tmp_path / "av"))
+    assert "calibrated" not in card["voice"]
+    assert [note for note in card["notes"] if note.startswith("voice: fixed cannot be calibrated to a speaker")]
+    assert "fusion: fixed cannot be calibrated to a person" in card["notes"]
+    figures = card["fusion"]["faces and sound, calibrated"]
+    assert figures["learnt"] == {"voice": 0, "face": 1}
+    assert figures["paths"]["voice"]["gain"]["uar"] == 0.0
+    assert figures["both_paths_answered"] == 7
+
+    card, _ = run("voice", "--voice-model", "adaptive", "--neutral-clips", "0")
+    assert "voice: calibration not measured, --neutral-clips is 0" in card["notes"]
+    with pytest.raises(SystemExit):
+        run("voice", "--neutral-clips", "-1")
+    with pytest.raises(SystemExit, match="more than one of the models calls itself fixed"):
+        run("voice", "--folds", "fixed", "fixed")
 
 
 def test_the_command_prints_and_writes_what_the_shipped_models_do(
@@ -299,10 +645,9 @@ def test_the_command_prints_and_writes_what_the_shipped_models_do(
     assert card["speed"]["audio_bilstm"]["parameters"] > 100_000
     assert card["speed"]["audio_bilstm"]["ms"]["1 s window"] > 0
     assert any("left out ravdess-02, ravdess-03" in note for note in card["notes"])
-    assert printed.count("\n## ") == 8
+    assert printed.count("\n## ") >= 8
     assert f"| {voice.STREAM} | 7 |" in printed
-    for block in printed.split("\n\n"):  # every line of a table has as many cells as its head
-        assert len({line.count("|") for line in block.splitlines() if line.startswith("|")}) <= 1, block
+    assert_tables_are_whole(printed)
     assert {path.name for path in (tmp_path / "figures").iterdir()} >= {
         "face_crops.png", "voice_whole_clip.png", "fusion_faces_and_sound_fused.png",
     }  # fmt: skip

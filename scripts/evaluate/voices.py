@@ -1,0 +1,95 @@
+"""Models that are put in the place of another to measure it: the same answers, sooner, or of somebody known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from app.calibration import Learnt
+from models.calibration import REFERENCE
+from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, VoiceModel
+
+
+class Remembering:
+    """A voice model that is asked about each window once, however often it comes up; fulfils `VoiceModel`."""
+
+    def __init__(self, model: VoiceModel) -> None:
+        self._model = model
+        self.name, self.traits, self.heard = model.name, model.traits, model.heard
+        self._said: dict[tuple[bytes, bytes], Float32] = {}
+
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
+        if references is None or not self.traits.adaptive:
+            references = np.zeros((len(windows), REFERENCE), np.float32)
+        keys = [(window.tobytes(), who.tobytes()) for window, who in zip(windows, references, strict=True)]
+        new = [row for row, key in enumerate(keys) if key not in self._said]
+        if new:
+            answers = self._model.predict(windows[new], references[new])
+            self._said.update((keys[row], answer) for row, answer in zip(new, answers, strict=True))
+        return np.stack([self._said[key] for key in keys])
+
+    def describe(self, windows: Int16) -> Float32:
+        """Map windows [B, N] to statistics [B, 80]."""
+        return self._model.describe(windows)
+
+
+class KnownVoice:
+    """A voice model that has learnt who speaks, and keeps to it; fulfils `VoiceModel`.
+
+    It answers as a model does to a session that was calibrated: with the reference that was learnt, or with the
+    answers multiplied by what was. A session that asks it must not be calibrated once more.
+    """
+
+    def __init__(self, model: VoiceModel, learnt: Learnt) -> None:
+        self._model, self._learnt = model, learnt
+        self.name, self.heard = model.name, model.heard
+        self.traits = replace(model.traits, neutral=None, adaptive=False)
+
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Map windows [B, N] to probabilities [B, 7]; whatever `references` say."""
+        who = self._learnt.reference
+        known = None if who is None else np.tile(who, (len(windows), 1))
+        return _multiplied(self._model.predict(windows, known), self._learnt.voice)
+
+    def describe(self, windows: Int16) -> Float32:
+        """Refuse: it knows enough."""
+        raise TypeError(f"{self.name} has learnt who speaks")
+
+
+class BluntVoice:
+    """A voice model that says of its answers that they repeat each other: nothing is sharpened."""
+
+    def __init__(self, model: VoiceModel) -> None:
+        self.name, self.heard = model.name, model.heard
+        self.traits = replace(model.traits, sharpening=0.0)
+        self.predict, self.describe = model.predict, model.describe
+
+
+class KnownFace:
+    """A face path that has learnt whom it sees, and keeps to it; fulfils `FacePath`."""
+
+    def __init__(self, path: FacePath, learnt: Learnt) -> None:
+        self._path, self._learnt = path, learnt
+        self.name, self.model = path.name, path.model
+
+    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG, in order."""
+        return [
+            replace(outcome, probs=_multiplied(outcome.probs, self._learnt.face))
+            if isinstance(outcome, FaceReading) and outcome.probs is not None
+            else outcome
+            for outcome in self._path.analyse(jpegs)
+        ]
+
+    def close(self) -> None:
+        """Free what the path holds."""
+        self._path.close()
+
+
+def _multiplied(probs: Float32, factors: Float32 | None) -> Float32:
+    """Multiply answers [..., 7] by factors [7], as `app.smoothing` does."""
+    if factors is None:
+        return probs
+    product = probs * factors
+    return np.asarray(product / product.sum(axis=-1, keepdims=True), dtype=np.float32)
