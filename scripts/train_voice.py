@@ -97,8 +97,9 @@ def main() -> None:
     options = arguments()
     if options.threads:
         torch.set_num_threads(options.threads)
+    # Patience without end: the last epochs of a cosine are its best, and two validation actors too few to stop by.
     recipe = Recipe(
-        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, ema_decay=0.995, patience=15,
+        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, ema_decay=0.995, patience=options.epochs,
         mixup=options.mixup, label_smoothing=options.label_smoothing, seed=options.seed, device=options.device,
     )  # fmt: skip
     torch.manual_seed(recipe.seed)
