@@ -1,19 +1,46 @@
 """Late fusion of the two paths' probabilities, and the Top-k."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from models.inference import Float32
 from models.labels import LABELS
 
 
-def late_fusion(voice: Float32 | None, face: Float32 | None, weight: float) -> Float32 | None:
+def late_fusion(
+    voice: Float32 | None,
+    face: Float32 | None,
+    weight: float,
+    voice_labels: Collection[str] = LABELS,
+    face_labels: Collection[str] = LABELS,
+) -> Float32 | None:
     """Fuse probabilities [7]: `weight * voice + (1 - weight) * face`.
 
     Renormalises over what is there: one path alone is that path, whatever its weight; none is None.
+
+    Where a path cannot say every label, its answer is about its own labels alone, so that only ratios to the labels
+    that both can say compare. With v and f the two answers, and V and F what they give these common labels in all,
+
+        common label          weight * v * F + (1 - weight) * f * V
+        of the voice alone    v * F
+        of the face alone     f * V
+
+    divided by the sum, V + F - V * F. So what one path alone can say keeps the odds that this path gives it, whatever
+    the weight; where the voice can say all labels (F = 1) it is v itself. Labels that neither can say stay 0. If
+    neither gives the common labels anything, there are no such odds, and the first formula holds.
     """
     if voice is None or face is None:
         return face if voice is None else voice
-    fused = weight * voice + (1.0 - weight) * face
+    hears = np.array([label in voice_labels for label in LABELS])
+    sees = np.array([label in face_labels for label in LABELS])
+    v, f = voice.astype(np.float64), face.astype(np.float64)
+    fused = weight * v + (1.0 - weight) * f
+    if not (hears & sees).all():
+        common_v, common_f = v[hears & sees].sum(), f[hears & sees].sum()
+        if common_v + common_f > 0.0:
+            v, f = v * common_f, f * common_v
+            fused = np.where(hears & sees, weight * v + (1.0 - weight) * f, v + f)
     return np.asarray(fused / fused.sum(), dtype=np.float32)
 
 

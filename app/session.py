@@ -30,6 +30,7 @@ class Session:
         self._settings = settings
         self._started = now
         self._weight = settings.fusion_weight
+        self._known = voice.labels, face.labels
         self._hearing = Hearing(settings, voice.sharpening)
         self._seeing = Seeing(settings, face.sharpening)
         self._calibrator = Calibrator(settings, voice, face)
@@ -115,7 +116,7 @@ class Session:
         self._apply_what_was_learnt()
         voice_state, voice, audio_id = self._hearing.shown(now)
         face_state, face, box, frame_id = self._seeing.shown(now)
-        fused = late_fusion(voice, face, self._weight)
+        fused = late_fusion(voice, face, self._weight, *self._known)
         return protocol.Result(
             t=round(now - self._started, 3),
             voice=protocol.VoicePart(state=voice_state, label=_label(voice), probs=_named(voice)),

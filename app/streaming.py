@@ -229,6 +229,7 @@ class _Viewer:
             session=secrets.token_hex(8),
             labels=LABELS,
             models=protocol.Models(voice=self._inference.voice_name, face=self._inference.face_name),
+            knows=protocol.Knows(voice=self._inference.voice_traits.labels, face=self._inference.face_traits.labels),
             fallback=self._inference.fallback,
             settings=self._session.settings,
             limits=protocol.Limits(

@@ -1,6 +1,7 @@
 """What a trained artefact says of itself, in a `.pt` and in an `.onnx` alike."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -15,6 +16,18 @@ class ArtefactError(ValueError):
     """A file is not an artefact of this project, or not of the kind asked for."""
 
 
+def check_labels(labels: Sequence[str]) -> None:
+    """Check what a network is to tell apart.
+
+    Raises:
+        ValueError: It is not two or more of the seven labels, each once.
+    """
+    if unknown := [label for label in labels if label not in LABELS]:
+        raise ValueError(f"no label {', '.join(map(str, unknown))}: there are {', '.join(LABELS)}")
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError(f"the labels {', '.join(labels) or '(none)'} are not two or more different ones")
+
+
 @dataclass(frozen=True, slots=True)
 class ArtefactInfo:
     """The contract of a model file.
@@ -25,14 +38,14 @@ class ArtefactInfo:
         network: name of the network in `models.registry`.
         options: how to build that network.
         temperature: by which logits are divided before the softmax (Guo et al. 2017).
-        labels: the outputs' labels, in order.
+        labels: of the network's logits, in order: two or more of the seven.
         size: side of a face crop in pixels.
         channels: of a face crop.
         geometry: framing of a face crop relative to the detector's box.
         heard: speakers whom a voice model was trained on or chosen by, e.g. `ravdess-02`.
         adaptive: whether a voice model takes a reference beside the waveform.
         sharpening: see `models.inference.Traits`.
-        neutral: likewise; empty where nobody measured it.
+        neutral: likewise [7]; empty where nobody measured it.
     """
 
     name: str
@@ -52,7 +65,8 @@ class ArtefactInfo:
     @property
     def traits(self) -> Traits:
         """What a model of this artefact says of its answers."""
-        return Traits(self.sharpening, self.neutral or None, self.adaptive)
+        known = tuple(label for label in LABELS if label in self.labels)
+        return Traits(self.sharpening, self.neutral or None, self.adaptive, known)
 
     def to_json(self) -> str:
         """Return the JSON that `from_json` reads."""
@@ -63,7 +77,7 @@ class ArtefactInfo:
         """Read what `to_json` wrote.
 
         Raises:
-            ArtefactError: The text does not describe an artefact with the seven labels, or says what is not known here.
+            ArtefactError: The text does not describe an artefact, or says what is not known here, labels among it.
         """
         try:
             said = json.loads(text)
@@ -75,12 +89,17 @@ class ArtefactInfo:
                 **{**said, **{name: tuple(said.get(name, ())) for name in ("labels", "heard", "neutral")}},
                 geometry=None if geometry is None else CropGeometry(**geometry),
             )
+            classes = info.options.get("classes", len(LABELS))
         except ArtefactError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactError(f"not an artefact's description: {error}") from error
-        if info.labels != LABELS:
-            raise ArtefactError(f"{info.name} has the labels {info.labels}, expected {LABELS}")
+        try:
+            check_labels(info.labels)
+        except ValueError as error:
+            raise ArtefactError(f"{info.name}: {error}") from error
+        if classes != len(info.labels):
+            raise ArtefactError(f"{info.name} has {len(info.labels)} labels for {classes} outputs")
         if len(info.neutral) not in (0, len(LABELS)):
             raise ArtefactError(f"{info.name} has a neutral answer of {len(info.neutral)} labels")
         return info

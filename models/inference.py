@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.labels import LABELS
+
 Float32 = NDArray[np.float32]
 Int16 = NDArray[np.int16]
 UInt8 = NDArray[np.uint8]
@@ -54,11 +56,13 @@ class Traits:
             `n ** sharpening`. 0: they repeat each other.
         neutral: The model's mean answer [7] to neutral people whom it does not know; None where nobody measured it.
         adaptive: Whether a voice model takes references (`models.calibration`).
+        labels: Those that it can say, in the order of `LABELS`; the others' probabilities are always zero.
     """
 
     sharpening: float = 0.0
     neutral: tuple[float, ...] | None = None
     adaptive: bool = False
+    labels: tuple[str, ...] = LABELS
 
 
 class VoiceModel(Protocol):

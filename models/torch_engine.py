@@ -1,5 +1,6 @@
 """Serving and storing through PyTorch: `.pt` artefacts, loaded without unpickling anything but tensors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from models.artefact import ArtefactError, ArtefactInfo
 from models.inference import Float32, Int16, UInt8
+from models.labels import LABELS
 from models.networks.voice import AudioBiLSTM
 from models.registry import build
 
@@ -22,12 +24,15 @@ class Calibrated(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the network's inputs to probabilities [B, 7]."""
-        return torch.softmax(self.network(*inputs) / self.info.temperature, dim=1)
+        return self._answer(self.network(*inputs))
 
     def answer_and_describe(self, waveform: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Map waveforms and references [B, 80] to probabilities [B, 7] and statistics [B, 80]: an adaptive network."""
         logits, statistics = cast(AudioBiLSTM, self.network).answer_and_describe(waveform, reference)
-        return torch.softmax(logits / self.info.temperature, dim=1), statistics
+        return self._answer(logits), statistics
+
+    def _answer(self, logits: Tensor) -> Tensor:
+        return in_wire_order(torch.softmax(logits / self.info.temperature, dim=1), self.info.labels)
 
     def save(self, path: Path) -> None:
         """Write the artefact, half precision free: plain tensors and one JSON text."""
@@ -53,8 +58,16 @@ class Calibrated(nn.Module):
         return cls(network, info).eval()
 
 
+def in_wire_order(probs: Tensor, labels: Sequence[str]) -> Tensor:
+    """Map probabilities [B, C] of `labels` [C] to [B, 7] in the order of `LABELS`, those of missing labels zero."""
+    if tuple(labels) == LABELS:
+        return probs
+    places = [labels.index(label) if label in labels else len(labels) for label in LABELS]
+    return nn.functional.pad(probs, (0, 1))[:, places]
+
+
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Choose the temperature that gives held-out logits [N, 7] the least cross-entropy (Guo et al. 2017)."""
+    """Choose the temperature that gives held-out logits [N, C] the least cross-entropy (Guo et al. 2017)."""
     log_temperature = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=50, line_search_fn="strong_wolfe")
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.protocol.contract import SMOOTHING_BOUNDS, VERSION, WEIGHT_BOUNDS, ErrorCode
+from models.labels import LABELS
 
 
 class _ServerMessage(BaseModel):
@@ -44,6 +45,13 @@ class Models(_ServerMessage):
     face: str
 
 
+class Knows(_ServerMessage):
+    """The labels that each model can say; its probabilities of the others are always 0."""
+
+    voice: tuple[str, ...] = LABELS
+    face: tuple[str, ...] = LABELS
+
+
 class Features(_ServerMessage):
     """What this server can do beyond the stream."""
 
@@ -60,6 +68,7 @@ class Ready(_ServerMessage):
     """A random name for this connection."""
     labels: tuple[str, ...]
     models: Models
+    knows: Knows = Knows()
     fallback: str | None
     """Why the preferred face model could not be had, in one sentence; null where it could."""
     settings: ViewerSettings

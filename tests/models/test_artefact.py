@@ -6,15 +6,19 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
 from models.inference import Traits
+from models.labels import LABELS
 from models.loading import load_face, load_voice
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 INFO = ArtefactInfo("a_voice", "voice", "audio_bilstm", {}, temperature=1.5, heard=("ravdess-02",))
 NEUTRAL = (0.1, 0.05, 0.05, 0.1, 0.5, 0.15, 0.05)
 ADAPTIVE = replace(INFO, adaptive=True, sharpening=0.4, neutral=NEUTRAL)
+NO_OPTIONS = json.dumps(json.loads(INFO.to_json()) | {"options": 7})
 
 
 @pytest.mark.parametrize("info", [INFO, ADAPTIVE], ids=["plain", "adaptive"])
@@ -32,15 +36,34 @@ def test_an_artefact_from_before_there_were_traits_has_none() -> None:
     assert ADAPTIVE.traits == Traits(sharpening=0.4, neutral=NEUTRAL, adaptive=True)
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "7", "[]", "{}", '{"name": "x", "geometry": null}'])
+@pytest.mark.parametrize("text", ["", "no JSON", NO_OPTIONS, "7", "[]", "{}", '{"name": "x", "geometry": null}'])
 def test_what_describes_no_artefact_is_refused(text: str) -> None:
     with pytest.raises(ArtefactError, match="not an artefact's description"):
         ArtefactInfo.from_json(text)
 
 
-def test_other_labels_are_refused() -> None:
-    with pytest.raises(ArtefactError, match="calm"):
-        ArtefactInfo.from_json(replace(INFO, labels=("calm",)).to_json())
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (("calm", "happy"), "a_voice: no label calm: there are angry, disgust, "),
+        (("happy",), "a_voice: the labels happy are not two or more different ones"),
+        ((), r"a_voice: the labels \(none\) are not"),
+        (("happy", "sad", "happy"), "happy, sad, happy are not"),
+        (("happy", "sad", 3), "a_voice: no label 3"),
+        (("happy", "sad"), "a_voice has 2 labels for 7 outputs"),
+    ],
+)
+def test_labels_that_no_model_can_have_are_refused(labels: tuple[str, ...], why: str) -> None:
+    with pytest.raises(ArtefactError, match=why):
+        ArtefactInfo.from_json(replace(INFO, labels=labels).to_json())
+
+
+@given(st.permutations(LABELS), st.integers(2, 7))
+def test_an_artefact_may_have_some_of_the_labels_in_any_order(order: list[str], count: int) -> None:
+    labels = tuple(order[:count])
+    info = replace(INFO, labels=labels, options={"classes": count})
+    assert ArtefactInfo.from_json(info.to_json()) == info
+    assert info.traits.labels == tuple(label for label in LABELS if label in labels)
 
 
 def test_a_neutral_answer_about_fewer_labels_is_refused() -> None:

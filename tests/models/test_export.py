@@ -11,8 +11,10 @@ from models.artefact import ArtefactInfo
 from models.calibration import REFERENCE
 from models.export import TOLERANCE, export_onnx
 from models.inference import Float32, VoiceModel
+from models.labels import LABELS
 from models.loading import load_voice
 from models.onnx_engine import open_session
+from models.registry import build
 from models.torch_engine import Calibrated
 from models.voice_batches import set_population
 from tests.models.voices import people, small_network
@@ -102,6 +104,28 @@ def test_a_network_that_is_not_adaptive_knows_nobody(weights: Path, engine: str)
     np.testing.assert_array_equal(model.predict(given, references(2)), model.predict(given))
     with pytest.raises(TypeError, match="plain takes no references"):
         model.describe(given)
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_what_a_network_cannot_say_is_nought_in_both_engines(tmp_path: Path, *, adaptive: bool) -> None:
+    labels = ("sad", "angry", "neutral", "happy")
+    torch.manual_seed(1)
+    options = {"channels": 16, "hidden": 12, "layers": 1, "adaptive": adaptive, "classes": 4}
+    network = build("audio_bilstm", options).eval()
+    info = ArtefactInfo("four", "voice", "audio_bilstm", options, 0.7, labels, adaptive=adaptive)
+    model = Calibrated(network, info).eval()
+    assert export_onnx(model, tmp_path / "four.onnx") <= TOLERANCE
+    model.save(tmp_path / "four.pt")
+    given = windows(3, 1.0)
+    with torch.inference_mode():
+        own = torch.softmax(network(torch.from_numpy(given / np.float32(32768))) / 0.7, dim=1).numpy()
+    assert np.ptp(own, axis=1).min() > 0.01  # so that another order would be noticed
+    for served in engines("four", tmp_path):
+        probs = served.predict(given)
+        assert probs.shape == (3, 7)
+        np.testing.assert_allclose(probs[:, [LABELS.index(label) for label in labels]], own, atol=TOLERANCE)
+        assert not probs[:, [LABELS.index(label) for label in LABELS if label not in labels]].any()
+        assert served.traits.labels == ("angry", "happy", "neutral", "sad")
 
 
 def test_engines_divide_by_the_temperature(tmp_path: Path) -> None:
