@@ -1,0 +1,160 @@
+"""Files to answers: through the models, and through the session that a viewer of the stream would have."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from app.protocol import BINARY_AUDIO, Result
+from app.settings import Settings
+from models.datasets.media import UnreadableMediaError, read_sound
+from models.face_path import DetectedFacePath
+from models.image import decode_jpeg
+from models.inference import SAMPLE_RATE, Float32, Int16, InvalidImageError, UInt8, VoiceModel
+from scripts.evaluate.live import Event, sound_events, stream
+from scripts.predict.answer import Answer, Fault, Used, answer, named
+from scripts.predict.sources import kind
+from scripts.predict.whole import Onlooker, whole_voice
+from scripts.stream_file import CHUNK, UnreadableFileError, media
+
+MAX_PIXELS: Final = 100_000_000
+"""Of a picture file: a camera's largest, and three times that as RGB in memory."""
+
+HORIZON: Final = 5.0
+"""Seconds of a film that are held back, so that its sound and its pictures come in order."""
+
+Watch = Callable[[float], object]
+"""Is told how many seconds of a file are done."""
+
+
+class Predictor:
+    """Answers about files. Not thread-safe: the models are its own.
+
+    Args:
+        settings: Those of the server.
+        voice: The voice model.
+        face: Detector and face model.
+    """
+
+    def __init__(self, settings: Settings, voice: VoiceModel, face: DetectedFacePath) -> None:
+        self._settings = settings
+        self._voice = voice
+        self._face = face
+
+    def file(self, path: Path, watch: Watch = lambda seconds: None) -> Answer | Fault:
+        """Return what is said of a file, or why nothing can be."""
+        ways = {"picture": self._picture, "sound": self._sound, "film": self._film}
+        try:
+            return ways[kind(path)](path, watch)
+        except ModuleNotFoundError as error:
+            return Fault(named(path), f"needs the package {error.name}: pip install -r requirements.txt")
+        except OSError as error:
+            return Fault(named(path), error.strerror or str(error))
+        except (UnreadableFileError, UnreadableMediaError, InvalidImageError) as error:
+            said = str(error).removeprefix(f"{path}: ").removeprefix(f"Error opening {str(path)!r}: ")
+            return Fault(named(path), said.encode("utf-8", "replace").decode())
+
+    def moment(self, source: str, picture: UInt8 | None, sound: Int16 | None) -> Answer:
+        """Return what is said of one RGB picture [H, W, 3] and a sound [N], either of which may be missing."""
+        reading = None if picture is None else self._face.look(picture)
+        heard = None if sound is None else self._whole_voice(sound)
+        face = None if reading is None else reading.probs
+        used = Used(
+            seconds=0.0 if sound is None else len(sound) / SAMPLE_RATE,
+            windows=0 if heard is None else heard[1],
+            window=0.0 if heard is None else heard[2],
+            pictures=int(reading is not None),
+            faces=int(face is not None),
+        )
+        return answer(
+            source,
+            used,
+            None if heard is None else heard[0],
+            face,
+            self._settings.fusion_weight,
+            box=None if reading is None else reading.box,
+        )
+
+    def _picture(self, path: Path, watch: Watch) -> Answer:
+        return self.moment(named(path), read_picture(path), None)
+
+    def _sound(self, path: Path, watch: Watch) -> Answer | Fault:
+        sound = read_sound(path)
+        if len(sound) < CHUNK:
+            return Fault(named(path), "less than 0.1 s of sound in it")
+        return self._streamed(path, sound_events(sound), watch)
+
+    def _film(self, path: Path, watch: Watch) -> Answer | Fault:
+        with closing(media(path, self._settings.result_interval)) as events:
+            return self._streamed(path, in_order(events), watch)
+
+    def _streamed(self, path: Path, events: Iterable[Event], watch: Watch) -> Answer | Fault:
+        """Play a file to a session of its own."""
+        onlooker, chunks, timeline = Onlooker(self._face), list[Int16](), list[Result]()
+
+        def heard() -> Iterator[Event]:
+            for event in events:
+                if event[1] == BINARY_AUDIO:
+                    chunks.append(np.frombuffer(event[2], "<i2").astype(np.int16))
+                yield event
+
+        for result in stream(self._settings, heard(), self._voice, onlooker):
+            timeline.append(result)
+            watch(result.t)
+        if not chunks and not onlooker.pictures:
+            return Fault(named(path), "no picture and less than 0.1 s of sound in it")
+        sound = np.concatenate([np.zeros(0, np.int16), *chunks])
+        voice, windows, window = self._whole_voice(sound) if chunks else (None, 0, 0.0)
+        used = Used(len(sound) / SAMPLE_RATE, windows, window, onlooker.pictures, onlooker.faces)
+        weight = self._settings.fusion_weight
+        return answer(named(path), used, voice, onlooker.mean(), weight, timeline=tuple(timeline))
+
+    def _whole_voice(self, sound: Int16) -> tuple[Float32 | None, int, float]:
+        return whole_voice(self._voice, sound, self._settings.result_interval, self._settings.silence_rms)
+
+
+def read_picture(path: Path) -> UInt8:
+    """Read a picture as RGB [H, W, 3], upright.
+
+    Raises:
+        InvalidImageError: It is none that can be decoded whole.
+        OSError: It cannot be read.
+    """
+    data = path.read_bytes()
+    if data[:2] == b"\xff\xd8":
+        return decode_jpeg(data, max_pixels=MAX_PIXELS)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:  # larger than OpenCV allows
+        image = None
+    if image is None:
+        raise InvalidImageError("not a picture that can be decoded")
+    return np.asarray(image, np.uint8)
+
+
+def in_order(events: Iterable[Event], horizon: float = HORIZON) -> Iterator[Event]:
+    """Yield the events of a file in the order of their times; tracks may lie up to `horizon` seconds apart in it."""
+    waiting: list[tuple[float, int, Event]] = []
+    newest = -np.inf
+    for number, event in enumerate(events):
+        newest = max(newest, event[0])
+        heapq.heappush(waiting, (event[0], number, event))
+        while waiting[0][0] < newest - horizon:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
+def length(path: Path) -> float | None:
+    """Return how many seconds a film or a sound says it lasts, or None."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            return None if container.duration is None else container.duration / av.time_base
+    except (av.FFmpegError, OSError):
+        return None
