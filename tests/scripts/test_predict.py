@@ -1,0 +1,460 @@
+"""Files, folders and devices to answers: real models, real media files, the session that serves."""
+
+import csv
+import io
+import json
+import math
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import skimage
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.settings import ROOT, Settings
+from models.face_path import DetectedFacePath, load_face_path
+from models.inference import SAMPLE_RATE, VoiceModel
+from models.labels import LABELS
+from models.loading import load_voice
+from scripts.evaluate import voice as evaluated
+from scripts.evaluate.live import stream
+from scripts.predict import __main__ as command
+from scripts.predict.answer import Answer, Fault
+from scripts.predict.moment import take
+from scripts.predict.outputs import OutputError, Outputs
+from scripts.predict.plots import draw
+from scripts.predict.predictor import Predictor, in_order, read_picture
+from scripts.predict.sources import find, kind
+from scripts.predict.tables import COLUMNS, write_csv, write_json
+from scripts.predict.text import table
+from scripts.predict.whole import whole_voice
+from scripts.stream_file import media
+from scripts.webcam.faults import DeviceError
+from scripts.webcam.pictures import Pictures
+from scripts.webcam.portrait import write_portrait
+from scripts.webcam.sounds import SoundFile
+
+SETTINGS = Settings(_env_file=None, face_model="fer_resnet")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def voice() -> VoiceModel:
+    return load_voice("audio_bilstm", engine="onnx", weights_dir=ROOT / "weights")
+
+
+@pytest.fixture(scope="module")
+def predictor(voice: VoiceModel, face: DetectedFacePath) -> Predictor:
+    return Predictor(SETTINGS, voice, face)
+
+
+@pytest.fixture(scope="module")
+def face() -> DetectedFacePath:
+    path, _ = load_face_path("fer_resnet", engine="onnx", weights_dir=ROOT / "weights", detector_confidence=0.5)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film with sound, one without, its sound alone, a picture."""
+    folder = tmp_path_factory.mktemp("files")
+    write_portrait(folder / "both.mp4", 3)
+    write_portrait(folder / "silent.mp4", 1, sound=False)
+    with av.open(str(folder / "both.mp4")) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        parts = [p.to_ndarray().ravel() for frame in container.decode(audio=0) for p in resampler.resample(frame)]
+    soundfile.write(folder / "voice.wav", np.concatenate(parts), SAMPLE_RATE)
+    picture = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(folder / "face.jpg"), picture)
+    return folder
+
+
+def said(outcome: Answer | Fault) -> Answer:
+    assert isinstance(outcome, Answer), outcome
+    return outcome
+
+
+def fault(outcome: Answer | Fault) -> str:
+    assert isinstance(outcome, Fault), outcome
+    return outcome.message
+
+
+# --- pictures ---
+
+
+def test_a_picture_is_the_face_alone(predictor: Predictor, files: Path) -> None:
+    answer = said(predictor.file(files / "face.jpg"))
+    assert (answer.voice.state, answer.face.state, answer.fused.state) == ("absent", "ok", "face_only")
+    assert answer.fused.probs == answer.face.probs
+    assert math.isclose(sum(answer.face.probs.values()), 1, abs_tol=1e-3)
+    assert answer.top5[0].label == str(answer.face.label).capitalize()
+    assert len(answer.top5) == 5
+    assert answer.timeline == ()
+    x, y, width, height = answer.face.box or (0, 0, 0, 0)
+    assert x * 512 < 224 < (x + width) * 512  # the astronaut's nose
+    assert y * 512 < 120 < (y + height) * 512
+    assert str(answer.used) == "voice: no sound; face: in 1 of 1 picture"
+
+
+@pytest.mark.parametrize("ending", [".png", ".webp", ".bmp", ".tif"])
+def test_other_formats_say_the_same(predictor: Predictor, tmp_path: Path, ending: str) -> None:
+    picture = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+    path = tmp_path / f"face{ending}"
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_WEBP_QUALITY, 101] if ending == ".webp" else [])
+    np.testing.assert_array_equal(read_picture(path), skimage.data.astronaut())
+    assert said(predictor.file(path)).face.state == "ok"
+
+
+def test_a_wall_has_no_face(predictor: Predictor, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((240, 320, 3), 128, np.uint8))
+    answer = said(predictor.file(tmp_path / "wall.png"))
+    assert (answer.face.state, answer.fused.state, answer.top5) == ("no_face", "none", ())
+    assert "no face" in table(answer)
+
+
+# --- sound and films ---
+
+
+def test_a_sound_is_heard_moment_by_moment_and_whole(predictor: Predictor, voice: VoiceModel, files: Path) -> None:
+    answer = said(predictor.file(files / "voice.wav"))
+    sound, _ = soundfile.read(files / "voice.wav", dtype="int16")
+    assert [result.t for result in answer.timeline[:3]] == [0.5, 1.0, 1.5]
+    assert answer.timeline[0].voice.state == "warming"
+    assert {result.face.state for result in answer.timeline} == {"absent"}
+    assert (answer.face.state, answer.fused.state) == ("absent", "voice_only")
+    expected = voice.predict(np.asarray(sound)[None])[0]  # shorter than 4 s: one window
+    np.testing.assert_allclose(list(answer.voice.probs.values()), expected, atol=1e-4)
+    assert answer.used.windows == 1
+
+
+def test_a_film_says_what_its_stream_would_show(
+    predictor: Predictor, voice: VoiceModel, face: DetectedFacePath, files: Path
+) -> None:
+    seen: list[float] = []
+    answer = said(predictor.file(files / "both.mp4", seen.append))
+    events = list(media(files / "both.mp4", SETTINGS.result_interval))
+    events.sort(key=lambda event: event[0])
+    assert answer.timeline == tuple(stream(SETTINGS, events, voice, face))
+    assert [result.t for result in answer.timeline][:5] == [0.5, 1.0, 1.5, 2.0, 2.5]
+    assert answer.timeline[-1].fused.state == "ok"
+    assert (answer.used.pictures, answer.used.faces) == (5, 5)
+    assert seen == [result.t for result in answer.timeline]
+    both = SETTINGS.fusion_weight
+    for label in LABELS:
+        mixed = both * answer.voice.probs[label] + (1 - both) * answer.face.probs[label]
+        assert answer.fused.probs[label] == pytest.approx(mixed, abs=2e-4)
+
+
+def test_a_film_without_sound_is_the_face_alone(predictor: Predictor, files: Path) -> None:
+    answer = said(predictor.file(files / "silent.mp4"))
+    assert (answer.voice.state, answer.fused.state) == ("absent", "face_only")
+    assert answer.used.pictures == 1  # the first is replaced before the first result is due, as in the stream
+    assert "no sound" in str(answer.used)
+
+
+def test_a_film_without_picture_is_the_voice_alone(predictor: Predictor, files: Path, tmp_path: Path) -> None:
+    path = tmp_path / "voice.mp4"
+    with av.open(str(files / "both.mp4")) as source, av.open(str(path), "w") as target:
+        track = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = track
+                target.mux(packet)
+    answer = said(predictor.file(path))
+    assert (answer.face.state, answer.fused.state) == ("absent", "voice_only")
+
+
+def test_silence_is_no_mood(predictor: Predictor, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "quiet.flac", np.zeros(2 * SAMPLE_RATE, np.int16), SAMPLE_RATE)
+    answer = said(predictor.file(tmp_path / "quiet.flac"))
+    assert (answer.voice.state, answer.voice.label, answer.fused.state) == ("silence", None, "none")
+    assert "silence" in table(answer)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 5.3, 21.0])
+def test_the_whole_is_measured_as_the_model_cards_measure_it(voice: VoiceModel, seconds: float) -> None:
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 2000, round(seconds * SAMPLE_RATE)).astype(np.int16)
+    sound[: len(sound) // 2] = 0  # silent windows are left out
+    probs, count, _ = whole_voice(voice, sound, SETTINGS.result_interval, SETTINGS.silence_rms)
+    expected = evaluated.views(SETTINGS)[evaluated.WHOLE](voice, None, sound)[0]  # type: ignore[arg-type]
+    assert probs is not None
+    assert count >= 1
+    np.testing.assert_allclose(probs, expected, atol=1e-5)
+
+
+@given(st.lists(st.floats(0, 100), max_size=40))
+def test_tracks_that_lie_apart_come_in_order(times: list[float]) -> None:
+    times.sort()
+    one, other = [(at, 1, b"") for at in times], [(at, 2, b"") for at in times]
+    # The second track lies four seconds behind the first in the file.
+    mixed = [event for _, event in sorted([*((e[0], e) for e in one), *((e[0] + 4, e) for e in other)])]
+    ordered = list(in_order(mixed))
+    assert sorted(ordered) == sorted(mixed)
+    assert [event[0] for event in ordered] == sorted(event[0] for event in mixed)
+
+
+# --- what is wrong with a file ---
+
+
+@pytest.mark.parametrize("name", ["text.jpg", "text.png", "text.wav", "text.mp3", "text.mp4", "text.xyz"])
+def test_text_under_another_name_is_a_fault(predictor: Predictor, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("no picture, no sound, only words " * 20)
+    message = fault(predictor.file(tmp_path / name))
+    assert message
+    assert str(tmp_path) not in message  # the source says it already
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "both.mp4", "voice.wav"])
+def test_a_file_that_is_cut_short_is_a_fault_or_what_is_left(
+    predictor: Predictor, files: Path, tmp_path: Path, name: str
+) -> None:
+    data = (files / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    outcome = predictor.file(tmp_path / name)
+    if name == "voice.wav":
+        assert said(outcome).used.seconds == pytest.approx(1.5, abs=0.1)
+    else:
+        assert fault(outcome)
+
+
+def test_a_click_is_no_sound(predictor: Predictor, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "click.wav", np.ones(100, np.int16), SAMPLE_RATE)
+    assert fault(predictor.file(tmp_path / "click.wav")) == "less than 0.1 s of sound in it"
+
+
+def test_missing_and_empty_files_are_named_and_folders_searched(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.wav", "deep/c.MP4", ".hidden.jpg", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "deep" / "none").mkdir()
+    found = find([tmp_path, tmp_path / "b.jpg", tmp_path / "gone.wav", tmp_path / "deep" / "none"])
+    assert [str(path.relative_to(tmp_path)) for path in found.files] == ["a.wav", "b.jpg", "deep/c.MP4"]
+    assert [(Path(f.source).name, f.message) for f in found.faults] == [
+        ("empty.png", "the file is empty"),
+        ("gone.wav", "there is no such file"),
+        ("none", "no picture, sound or video in this folder"),
+    ]
+    assert found.others == 1
+    assert [kind(path) for path in found.files] == ["sound", "picture", "film"]
+
+
+# --- outputs ---
+
+
+def test_csv_and_json_parse_back(predictor: Predictor, files: Path) -> None:
+    answers = [said(predictor.file(files / name)) for name in ("face.jpg", "voice.wav")]
+    text = io.StringIO()
+    write_csv(text, answers)
+    rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == 3 * (2 + len(answers[1].timeline))
+    whole = [row for row in rows if not row["seconds"] and row["part"] == "fused"]
+    assert [row["label"] for row in whole] == [answer.fused.label for answer in answers]
+    for row in rows:
+        if row["label"]:
+            probs = {label: float(row[label]) for label in LABELS}
+            assert max(probs, key=probs.__getitem__) == row["label"]
+    assert [float(row["seconds"]) for row in rows if row["seconds"]][::3] == [r.t for r in answers[1].timeline]
+
+    text = io.StringIO()
+    write_json(text, answers, [Fault("x.jpg", "bad")], {"voice": "v", "face": "f"}, SETTINGS)
+    read = json.loads(text.getvalue())
+    assert read["faults"] == [{"source": "x.jpg", "message": "bad"}]
+    assert read["settings"]["fusion_weight"] == SETTINGS.fusion_weight
+    assert [a["fused"]["probs"] for a in read["answers"]] == [answer.fused.probs for answer in answers]
+    assert [r["seconds"] for r in read["answers"][1]["timeline"]] == [r.t for r in answers[1].timeline]
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "voice.wav"])
+def test_a_plot_is_a_png(predictor: Predictor, files: Path, tmp_path: Path, name: str) -> None:
+    source = tmp_path / f"$odd_{name}"  # dollars are no formula
+    shutil.copy(files / name, source)
+    draw(said(predictor.file(source)), tmp_path / "plot")
+    assert (tmp_path / "plot").read_bytes().startswith(PNG)
+    picture = read_picture(tmp_path / "plot")
+    assert np.unique(picture.reshape(-1, 3), axis=0).shape[0] > 100  # something is drawn in it
+
+
+def test_no_input_is_ever_overwritten(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(PNG)
+    with pytest.raises(OutputError, match="is one of the files"):
+        Outputs(plot=tmp_path / "." / "photo.png").prepare([photo], 1)
+    with pytest.raises(OutputError, match="2 files need a folder"):
+        Outputs(plot=tmp_path / "plot.png").prepare([photo, photo], 2)
+    with pytest.raises(OutputError, match="both have the standard output"):
+        Outputs(json=Path("-"), csv=Path("-")).prepare([], 1)
+    with pytest.raises(OutputError, match="the same name"):
+        Outputs(json=tmp_path / "x", csv=tmp_path / "x").prepare([], 1)
+    with pytest.raises(OutputError, match="is a folder"):
+        Outputs(csv=tmp_path).prepare([], 1)
+    with pytest.raises(OutputError, match=r"photo\.png"):
+        Outputs(csv=photo / "x.csv").prepare([], 1)
+
+
+# --- camera and microphone ---
+
+
+class Clock:
+    """Time that passes only where something waits."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def player(path: Path) -> Callable[[], SoundFile]:
+    clock = Clock()
+    return lambda: SoundFile(path, 100.0, clock=clock, pause=clock.pause)
+
+
+def film(path: Path) -> Callable[[], Pictures]:
+    clock = Clock()
+    return lambda: Pictures(str(path), mirror=False, clock=clock, pause=clock.pause)
+
+
+def absent(what: str) -> Callable[[], Pictures]:
+    def opened() -> Pictures:
+        raise DeviceError(what)
+
+    return opened
+
+
+def test_one_picture_and_some_seconds_of_sound(predictor: Predictor, files: Path) -> None:
+    heard: list[float] = []
+    moment = take(film(files / "both.mp4"), player(files / "voice.wav"), 2.0, pause=wait, watch=heard.append)
+    assert moment.faults == ()
+    assert moment.sound is not None
+    assert moment.picture is not None
+    sound, _ = soundfile.read(files / "voice.wav", dtype="int16")
+    np.testing.assert_array_equal(moment.sound, sound[: 2 * SAMPLE_RATE])
+    assert heard == sorted(heard)
+    assert heard[-1] == 2.0
+    answer = predictor.moment("devices", moment.picture, moment.sound)
+    assert (answer.voice.state, answer.face.state, answer.fused.state) == ("ok", "ok", "ok")
+    assert str(answer.used) == "voice: 2.0 s of sound (the whole: 1 window of 2.0 s); face: in 1 of 1 picture"
+
+
+def wait(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def test_what_is_absent_is_told_and_the_other_goes_on(predictor: Predictor, files: Path) -> None:
+    moment = take(absent("no camera 0"), player(files / "voice.wav"), 1.0, pause=wait)
+    assert [str(told) for told in moment.faults] == ["no camera 0"]
+    assert predictor.moment("x", moment.picture, moment.sound).fused.state == "voice_only"
+    moment = take(film(files / "both.mp4"), absent("no microphone"), 1.0, pause=wait)  # type: ignore[arg-type]
+    assert [str(told) for told in moment.faults] == ["no microphone"]
+    assert predictor.moment("x", moment.picture, moment.sound).fused.state == "face_only"
+    moment = take(absent("no camera 0"), absent("no microphone"), 1.0, pause=wait)  # type: ignore[arg-type]
+    assert (moment.picture, moment.sound, len(moment.faults)) == (None, None, 2)
+
+
+# --- the command ---
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command in this process, as `python -m` would; return its exit status."""
+    monkeypatch.setenv("FACE_MODEL", "fer_resnet")
+    monkeypatch.setattr("sys.argv", ["predict", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_folder_with_one_bad_file(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("face.jpg", "voice.wav"):
+        shutil.copy(files / name, folder)
+    (folder / "lies.jpg").write_text("no picture")
+    status = run(
+        monkeypatch,
+        folder,
+        "--json",
+        tmp_path / "out" / "x.json",
+        "--csv",
+        tmp_path / "x.csv",
+        "--plot",
+        tmp_path / "p",
+    )
+    assert status == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"{folder / 'lies.jpg'}: not a JPEG\n" or "lies.jpg: not a" in printed.err
+    assert printed.out.count("top 5:") == 2
+    read = json.loads((tmp_path / "out" / "x.json").read_text())
+    assert [Path(answer["source"]).name for answer in read["answers"]] == ["face.jpg", "voice.wav"]
+    assert [Path(bad["source"]).name for bad in read["faults"]] == ["lies.jpg"]
+    assert read["models"] == {"voice": "audio_bilstm", "face": "fer_resnet"}
+    assert (tmp_path / "x.csv").read_text().startswith("source,seconds,part,")
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["face.jpg.png", "voice.wav.png"]
+
+
+def test_json_on_the_standard_output_is_alone_there(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, files / "face.jpg", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["answers"][0]["face"]["state"] == "ok"
+
+
+def test_camera_and_microphone_may_be_files(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--camera", files / "both.mp4", "--seconds", 0.5) == 0
+    out = capsys.readouterr().out
+    assert "0.5 s of sound (the whole: 1 window of 0.5 s); face: in 1 of 1 picture" in out
+
+
+def test_devices_that_are_not_there_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--camera", 97, "--microphone", "gone.wav") == 1
+    told = capsys.readouterr().err
+    assert "no camera 97" in told
+    assert "gone.wav: there is no such file" in told
+
+
+def test_wrong_command_lines_and_models(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, files / "face.jpg", "--camera", 0) == 2
+    assert "--camera: for camera and microphone" in capsys.readouterr().err
+    assert run(monkeypatch, "--seconds", "0.1") == 2
+    assert run(monkeypatch, files / "face.jpg", "--face-model", "none_such") == 1
+    assert "no model 'none_such'" in capsys.readouterr().err
+    assert run(monkeypatch, files / "gone.jpg") == 1
+    assert capsys.readouterr().err == f"{files / 'gone.jpg'}: there is no such file\n"
+
+
+def test_ctrl_c_writes_what_is_there(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, asked = Predictor.file, []
+
+    def file(self: Predictor, path: Path, watch: Callable[[float], object]) -> Answer | Fault:
+        asked.append(path)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(self, path, watch)
+
+    monkeypatch.setattr(Predictor, "file", file)
+    status = run(monkeypatch, files / "face.jpg", files / "voice.wav", "--json", tmp_path / "x.json")
+    assert status == 130
+    assert len(json.loads((tmp_path / "x.json").read_text())["answers"]) == 1
