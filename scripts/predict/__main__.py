@@ -166,7 +166,9 @@ def _now(predictor: "Predictor", wish: argparse.Namespace) -> list[Answer | Faul
             pause=threading.Event().wait,
             watch=lambda done: bar.update(done - bar.n),
         )
-    outcomes: list[Answer | Fault] = [Fault(source, str(fault)) for fault in moment.faults]
+    # The webcam tool's own words, but for how a file is named here.
+    told = [str(fault).replace("python -m scripts.webcam FILE", "--camera FILE") for fault in moment.faults]
+    outcomes: list[Answer | Fault] = [Fault(source, words) for words in told]
     if moment.picture is not None or moment.sound is not None:
         outcomes.append(predictor.moment(source, moment.picture, moment.sound))
     return outcomes
