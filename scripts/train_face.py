@@ -1,67 +1,199 @@
-"""Train a face network on FER-2013 (usage Training), choosing its epoch on usage PublicTest.
+"""Train a face network of the registry, choosing its epoch on pictures held out from training.
 
 python -m scripts.train_face --fer2013 DIR
+python -m scripts.train_face --model resnet18 --labels angry,happy,neutral,sad --data fer2013 DIR
+python -m scripts.train_face --model mobilevit_xxs --pretrained --data affectnet DIR
+
+Without --model it is `face_resnet`; the recipe is the network's own where nothing else is said. --pretrained starts
+from published weights, in two phases: the head alone, then everything at a low rate; --epochs and --lr then take one
+number for both, or two. FER-2013 is trained on by usage Training and judged by PublicTest, AffectNet by its `val`.
 """
 
 import argparse
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models import crop
-from models.artefact import ArtefactInfo
-from models.augment_face import augment_faces
-from models.datasets import fer2013
+from models.artefact import ArtefactInfo, check_labels
+from models.datasets import catalogue, fer2013
+from models.datasets.faces import with_labels
+from models.datasets.layout import DataLayoutError
+from models.face_batches import SMALL, FaceCrops
+from models.inference import Float32
 from models.labels import LABELS
 from models.metrics import report, top_k, uar
 from models.publish import card_table, publish
-from models.registry import build
-from models.torch_engine import Calibrated, fit_temperature
-from models.training import Batch, Recipe, fit, mixup, soft_targets
+from models.registry import Entry, PretrainedError, UnknownNetworkError, entry, list_models
+from models.torch_engine import Calibrated, fit_temperature, in_wire_order
+from models.training import Recipe, fit, soft_targets
 from scripts.provenance import command_line
 
-SMALL_SIDE = 40
-"""Side of the crops in the first epochs: two thirds of the time, and what they teach holds at full size as well
-(progressive resizing, Touvron et al. 2019, arXiv 1906.06423)."""
+MODEL, DATA = "face_resnet", "fer2013"
+FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET}
+"""How the faces of each data set lie in their pictures."""
 
 
-def batches(
-    faces: fer2013.Faces, soft: Tensor, recipe: Recipe, epoch: int, balance: float, side: int | None
-) -> Iterator[Batch]:
-    """Yield an epoch of augmented batches of the pictures and their targets `soft` [N, 7].
-
-    `balance` 0 draws as the data lie, 1 draws all labels alike.
-    """
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
-    counts = np.bincount(faces.labels, minlength=len(LABELS)).clip(min=1)
-    weights = torch.from_numpy((1.0 / counts[faces.labels]) ** balance)
-    order = torch.multinomial(weights, len(faces), replacement=balance > 0, generator=generator)
-    images = torch.from_numpy(faces.images)
-    for chunk in order.split(recipe.batch_size)[: steps(faces, recipe)]:
-        crops = augment_faces(images[chunk, None].float(), generator, side)
-        crops, targets = mixup(crops, soft[chunk], recipe.mixup, generator)
-        yield crops.contiguous(memory_format=torch.channels_last), targets
+def option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; the value is JSON, or else plain text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
-def steps(faces: fer2013.Faces, recipe: Recipe) -> int:
-    """Return the number of whole batches in an epoch."""
-    return max(1, len(faces) // recipe.batch_size)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--fer2013", type=Path, help="folder with train/ and test/, or fer2013.csv")
+    source.add_argument(
+        "--data", nargs=2, metavar=("NAME", "DIR"), help=f"one of {', '.join(FRAMINGS)}, and its folder"
+    )
+    parser.add_argument("--model", default=MODEL, help=f"one of {', '.join(list_models('face'))}")
+    parser.add_argument(
+        "--labels", help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)"
+    )
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
+    parser.add_argument("--name", help="of the artefact (default: fer_resnet, or the network's)")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
+    parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: 40)")
+    parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
+    parser.add_argument("--size", type=int, help="side of the crops in pixels (default: as the network was made for)")
+    parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
+    parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
+    parser.add_argument("--teacher", type=Path, help="artefact (.pt) whose answers are a part of the targets")
+    parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
+    parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
+    parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
+    parser.add_argument("--epochs", type=int, nargs="+")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--lr", type=float, nargs="+")
+    parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
+    parser.add_argument("--mixup", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
+    parser.add_argument("--device", default="auto")
+    return parser
 
 
-@torch.no_grad()
-def logits_of(network: nn.Module, faces: fer2013.Faces) -> Tensor:
-    """Return logits [N, 7], one row a picture."""
-    network.eval()
-    device = next(network.parameters()).device
-    parts = []
-    for chunk in torch.from_numpy(faces.images[:, None]).split(256):
-        crops = chunk.float().to(device, memory_format=torch.channels_last)
-        parts.append(network(crops).cpu())
-    return torch.cat(parts)
+def arguments() -> argparse.Namespace:
+    """Parse the command line; `known` is the network's entry, `phases` its recipes, `labels` what to tell apart."""
+    parser = _parser()
+    options = parser.parse_args()
+    options.data, options.root = (
+        (DATA, options.fer2013) if options.fer2013 else (options.data[0], Path(options.data[1]))
+    )
+    try:
+        options.known = entry(options.model, "face")
+        data_set = catalogue.find(options.data)
+        options.data = data_set.name
+        options.labels = tuple(options.labels.split(",")) if options.labels else data_set.labels
+        check_labels(options.labels)
+    except (UnknownNetworkError, ValueError) as error:
+        parser.error(str(error))
+    if options.data not in FRAMINGS:
+        parser.error(f"{options.data} has no faces: there are {', '.join(FRAMINGS)}")
+    ours = options.model == MODEL
+    options.name = options.name or ("fer_resnet" if ours else options.model)
+    options.run = options.run or Path("runs", options.name)
+    options.small = (0.6 if ours else 0.0) if options.small is None else options.small
+    options.option = dict(options.option)
+    if options.width or ours:
+        options.option.setdefault("width", options.width or 40)
+    if unknown := sorted(options.option.keys() - set(options.known.options)):
+        parser.error(
+            f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}"
+        )
+    if len(options.labels) != len(LABELS):
+        options.option["classes"] = len(options.labels)
+    if options.pretrained and not options.known.pretrained:
+        parser.error(f"nobody publishes weights for {options.model}")
+    options.phases = recipes(options, parser.error)
+    return options
+
+
+def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
+    """Return the network's recipe, or those of its two phases, with what the command line says otherwise."""
+    known: Entry = options.known
+    plain = list(known.finetuning if options.pretrained else (known.recipe,))
+    for name in ("epochs", "lr"):
+        said = getattr(options, name) or []
+        if len(said) not in {0, 1, len(plain)}:
+            refuse(f"--{name} takes one number, or {len(plain)}")
+        for phase, value in enumerate(said * len(plain) if len(said) == 1 else said):
+            plain[phase] = replace(plain[phase], **{name: value})
+    changes = {name: getattr(options, name) for name in ("batch_size", "mixup") if getattr(options, name) is not None}
+    return [replace(recipe, **changes, seed=options.seed, device=options.device) for recipe in plain]
+
+
+def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
+    """Return the pictures to train on, and those held out."""
+    labels, known = options.labels, options.known
+    size = options.size or min(known.input.size, options.option.get("size", known.input.size))
+    held_out = catalogue.load_faces(options.data, options.root, "validation")
+    train = catalogue.load_faces(options.data, options.root, "train")
+    if isinstance(train, fer2013.Faces) and isinstance(held_out, fer2013.Faces):
+        train = fer2013.without_duplicates(train, held_out)
+    if len(labels) < len(LABELS):
+        train, held_out = with_labels(train, labels), with_labels(held_out, labels)
+    if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
+        raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
+    if not len(held_out):
+        raise DataLayoutError(f"{options.root} has no picture of {', '.join(labels)} to judge by")
+    return tuple(FaceCrops(faces, labels, size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
+
+
+def build(options: argparse.Namespace, train: FaceCrops) -> nn.Module:
+    """Build the network, and see that it takes such crops."""
+    try:
+        network: nn.Module = options.known.build(options.option, pretrained=options.pretrained)
+    except PretrainedError as error:
+        raise SystemExit(str(error)) from error
+    if options.start:
+        network.load_state_dict(Calibrated.load(options.start).network.state_dict())
+    for side in {train.size, _small(train)} if options.small else {train.size}:
+        try:
+            with torch.inference_mode():
+                network.eval()(torch.zeros(1, train.channels, side, side))
+        except RuntimeError as error:
+            raise SystemExit(f"{options.model} does not take crops of {side} pixels: {error}") from error
+    return network.to(memory_format=torch.channels_last)
+
+
+def targets(options: argparse.Namespace, train: FaceCrops, smoothing: float) -> Tensor:
+    """Return the targets [N, C] of the pictures to train on, the teacher's answers a part of them."""
+    soft = soft_targets(train.targets, len(train.labels), smoothing)
+    if options.teacher:
+        teacher = Calibrated.load(options.teacher)
+        info = teacher.info
+        if info.kind != "face" or info.labels != train.labels:
+            raise SystemExit(f"{options.teacher} does not tell {', '.join(train.labels)} apart, in this order")
+        logits, kept = replace(train, size=info.size, channels=info.channels).logits(teacher.network)
+        taught = torch.softmax(logits / info.temperature, dim=1)
+        soft[kept] = torch.lerp(soft[kept], taught, options.trust)
+    return soft
+
+
+def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops, phase: str | None) -> dict[str, Any]:
+    """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
+    said = {"model": options.model, "labels": list(options.labels), "data": options.data, "size": train.size,
+            "pretrained": options.pretrained, "phase": phase}  # fmt: skip
+    usual = {"model": MODEL, "labels": list(LABELS), "data": DATA, "size": fer2013.SIZE,
+             "pretrained": False, "phase": None}  # fmt: skip
+    return {
+        "network": options.option, "balance": options.balance, "pictures": [len(train), len(held_out)],
+        "start": _digest(options.start), "teacher": _digest(options.teacher), "trust": options.trust,
+        "small": options.small, **{key: value for key, value in said.items() if value != usual[key]},
+    }  # fmt: skip
 
 
 def _digest(path: Path | None) -> str | None:
@@ -69,91 +201,102 @@ def _digest(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def train_phases(
+    network: nn.Module, options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops
+) -> dict[str, float]:
+    """Train the network, the head alone first if there are two phases; return the best epoch, and all the seconds."""
+    phases: list[Recipe] = options.phases
+    seconds, best = 0.0, {}
+    names = [None] if len(phases) == 1 else ["head", "all"]
+    for name, recipe in zip(names, phases, strict=True):
+        for parameter_name, parameter in network.named_parameters():
+            parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
+        soft = targets(options, train, recipe.label_smoothing)
+
+        def evaluate(candidate: nn.Module) -> dict[str, float]:
+            logits, kept = held_out.logits(candidate)
+            probs, labels = _probabilities(logits, held_out), held_out.faces.labels[kept]
+            return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
+
+        def batches(epoch: int, recipe: Recipe = recipe, soft: Tensor = soft) -> Any:
+            is_small = epoch < options.small * recipe.epochs
+            return train.epoch(soft, recipe, epoch, options.balance, _small(train) if is_small else None)
+
+        best = fit(
+            network, batches, train.steps(recipe), evaluate, recipe, options.run / name if name else options.run,
+            identity(options, train, held_out, name), compiled=options.compile,
+        )  # fmt: skip
+        print(best)
+        seconds += best["seconds"]
+    return {**best, "seconds": seconds}
+
+
+def _small(crops: FaceCrops) -> int:
+    return max(1, round(SMALL * crops.size))
+
+
+def _probabilities(logits: Tensor, crops: FaceCrops) -> Float32:
+    probs: Float32 = in_wire_order(logits.softmax(dim=1), crops.labels).numpy()
+    return probs
+
+
 def main() -> None:
-    """Parse the command line, train, and leave the network in the run's folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
-    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
-    parser.add_argument("--name", default="fer_resnet", help="of the artefact")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
-    parser.add_argument("--width", type=int, default=40)
-    parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
-    parser.add_argument("--teacher", type=Path, help="artefact (.pt) whose answers are a part of the targets")
-    parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
-    parser.add_argument("--small", type=float, default=0.6, help="share of the epochs with small crops")
-    parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
-    parser.add_argument("--epochs", type=int, default=45)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
-    parser.add_argument("--mixup", type=float, default=0.2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
-    parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
+    """Train, calibrate, and publish the artefact."""
+    options = arguments()
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = Recipe(
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        lr=options.lr,
-        mixup=options.mixup,
-        seed=options.seed,
-        device=options.device,
-    )
-    torch.manual_seed(recipe.seed)
-    held_out = fer2013.load(options.fer2013, "test")
-    train = fer2013.without_duplicates(fer2013.load(options.fer2013, "train"), held_out)
+    torch.manual_seed(options.seed)
+    try:
+        train, held_out = load(options)
+    except DataLayoutError as error:
+        raise SystemExit(str(error)) from error
     print(f"train {len(train)}, held out {len(held_out)}")
-    network_options = {"width": options.width}
-    network = build("face_resnet", network_options)
-    if options.start:
-        network.load_state_dict(Calibrated.load(options.start).network.state_dict())
-    network.to(memory_format=torch.channels_last)
-    soft = soft_targets(torch.from_numpy(train.labels), len(LABELS), recipe.label_smoothing)
-    if options.teacher:
-        teacher = Calibrated.load(options.teacher)
-        taught = torch.softmax(logits_of(teacher.network, train) / teacher.info.temperature, dim=1)
-        soft = torch.lerp(soft, taught, options.trust)
+    network = build(options, train)
+    best = train_phases(network, options, train, held_out)
 
-    def evaluate(candidate: nn.Module) -> dict[str, float]:
-        probs = logits_of(candidate, held_out).softmax(dim=1).numpy()
-        return {"top1": top_k(probs, held_out.labels, 1), "uar": uar(probs, held_out.labels)}
-
-    best = fit(
-        network,
-        lambda epoch: batches(
-            train, soft, recipe, epoch, options.balance, SMALL_SIDE if epoch < options.small * recipe.epochs else None
-        ),
-        steps(train, recipe), evaluate, recipe, options.run or Path("runs", options.name),
-        {
-            "network": network_options, "balance": options.balance, "pictures": [len(train), len(held_out)],
-            "start": _digest(options.start), "teacher": _digest(options.teacher), "trust": options.trust,
-            "small": options.small,
-        },
-        compiled=options.compile,
-    )  # fmt: skip
-    print(best)
-    logits, labels = logits_of(network, held_out), torch.from_numpy(held_out.labels)
-    temperature = fit_temperature(logits, labels)
-    figures = report(torch.softmax(logits / temperature, dim=1).numpy(), held_out.labels)
-    neutral = (logits / temperature).log_softmax(dim=1)[labels == LABELS.index("neutral")].mean(dim=0).softmax(dim=0)
+    logits, kept = held_out.logits(network)
+    true = held_out.targets[kept]
+    temperature = fit_temperature(logits, true)
+    figures = report(_probabilities(logits / temperature, held_out), held_out.faces.labels[kept])
+    neutral: Tensor = torch.zeros(0)
+    if "neutral" in options.labels and (rows := true == options.labels.index("neutral")).any():
+        mean = (logits / temperature).log_softmax(dim=1)[rows].mean(dim=0).softmax(dim=0)
+        neutral = in_wire_order(mean[None], options.labels)[0]
     info = ArtefactInfo(
-        options.name, "face", "face_resnet", network_options, size=fer2013.SIZE, channels=1, geometry=crop.FER2013,
-        temperature=temperature, neutral=tuple(neutral.tolist()),
+        options.name, "face", options.model, options.option, labels=options.labels, size=train.size,
+        channels=train.channels, geometry=FRAMINGS[options.data], temperature=temperature,
+        neutral=tuple(neutral.tolist()),
     )  # fmt: skip
     publish(
-        network, info, figures,
-        options.weights, command_line(), {
+        network, info, figures, options.weights, command_line(),
+        notes(options, train, held_out) | {
+            "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
+        },
+    )  # fmt: skip
+    print("\n".join(card_table(figures)))
+
+
+def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) -> dict[str, str]:
+    """Return what the card says of the data."""
+    told = {} if len(options.labels) == len(LABELS) else {"Labels": ", ".join(options.labels)}
+    if options.pretrained:
+        weights = options.known.weights
+        told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
+    if options.data == DATA:
+        return told | {
             "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
             "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the split `test` (usage "
                         "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
                         "`scripts.train_face` never reads usage PrivateTest",
-            "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
-        },
-    )  # fmt: skip
-    print("\n".join(card_table(figures)))
+        }  # fmt: skip
+    data_set = catalogue.find(options.data)
+    return told | {
+        "Data": f"{data_set.title}, {len(train)} pictures of the training split",
+        "Licence": f"the data are {data_set.licence}: that goes for these weights as well",
+        "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the validation split, which the "
+                    "figures below are of, so they flatter a little",
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

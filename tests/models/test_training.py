@@ -13,6 +13,7 @@ from torch import nn
 from models.artefact import ArtefactError
 from models.calibration import reference
 from models.datasets import fer2013
+from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.torch_engine import Calibrated
@@ -200,14 +201,15 @@ def test_train_face_says_what_neutral_faces_look_like_to_it(faces: Faces) -> Non
     assert not onnx.traits.adaptive
 
 
-def test_small_crops_come_first(tmp_path: Path) -> None:
+def test_small_crops_are_as_small_as_asked_for(tmp_path: Path) -> None:
     faces_tree(tmp_path, per_label=2)
     train = fer2013.load(tmp_path, "train")
     recipe = Recipe(batch_size=4, device="cpu")
     soft = soft_targets(torch.from_numpy(train.labels), 7, 0.1)
-    for side, seen in ((train_face.SMALL_SIDE, 40), (None, 48)):
-        batches = list(train_face.batches(train, soft, recipe, 0, 0.4, side))
-        assert len(batches) == train_face.steps(train, recipe) == 3
+    framed = FaceCrops(train, LABELS, 48, 1)
+    for side, seen in ((40, 40), (None, 48)):
+        batches = list(framed.epoch(soft, recipe, 0, 0.4, side))
+        assert len(batches) == framed.steps(recipe) == 3
         for crops, targets in batches:
             assert isinstance(crops, torch.Tensor)
             assert crops.shape == (4, 1, seen, seen)
