@@ -1,0 +1,54 @@
+"""Fit a face artefact's temperature and neutral answer anew, on held-out pictures; its weights stay as they are.
+
+python -m scripts.recalibrate NAME --fer2013 DIR
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.datasets import fer2013
+from models.export import export_onnx
+from models.labels import LABELS
+from models.metrics import report
+from models.publish import card_table
+from models.torch_engine import Calibrated, fit_temperature
+from scripts.provenance import command_line
+
+
+@torch.no_grad()
+def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, torch.Tensor]:
+    """Return the model with a temperature and a neutral answer of these pictures, and its probabilities [N, 7]."""
+    images = torch.from_numpy(faces.images)
+    chunks = [images[start : start + 256, None].float() for start in range(0, len(images), 256)]
+    logits = torch.cat([model.network(chunk) for chunk in chunks])
+    labels = torch.from_numpy(faces.labels)
+    with torch.enable_grad():
+        temperature = fit_temperature(logits, labels)
+    answers = (logits / temperature).log_softmax(dim=1)
+    neutral = answers[labels == LABELS.index("neutral")].mean(dim=0).softmax(dim=0)
+    info = replace(model.info, temperature=temperature, neutral=tuple(neutral.tolist()))
+    return Calibrated(model.network, info).eval(), answers.exp()
+
+
+def main() -> None:
+    """Parse the command line, fit, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="of the artefact, a .pt in the weights' folder")
+    parser.add_argument("--fer2013", type=Path, required=True, help="folder with test/, or the CSV")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefact")
+    options = parser.parse_args()
+    path = options.weights / f"{options.name}.pt"
+    faces = fer2013.load(options.fer2013, "test")
+    model, probs = recalibrate(Calibrated.load(path), faces)
+    export_onnx(model, path.with_suffix(".onnx"))
+    model.save(path)
+    print(f"temperature {model.info.temperature:.3f}, neutral answer", [round(p, 3) for p in model.info.neutral])
+    print("\n".join(card_table(report(probs.numpy(), faces.labels))))
+    print(f"Note it in {path.with_suffix('.md')}: {command_line()}")
+
+
+if __name__ == "__main__":
+    main()
