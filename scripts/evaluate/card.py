@@ -149,7 +149,8 @@ class Card:
                 continue
             chosen = these[:: max(1, len(these) // 14)] if options.quick else these
             seen = fusion.watch_all(settings, chosen, model, path)
-            kept[name] = fusion.real(settings, seen, partial(self._draw, f"fusion {name}"))
+            known = model.traits.labels, path.model.traits.labels
+            kept[name] = fusion.real(settings, seen, partial(self._draw, f"fusion {name}"), known)
             _say(f"Fusion, real: {name}, {model.name} + {path.name}", *blocks.fusion(kept[name]))
             if len(these) > blocks.FEW:
                 self._calibrated_fusion(name, these, seen, model, path)

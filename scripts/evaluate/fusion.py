@@ -1,7 +1,7 @@
 """Late fusion: on real audio-visual clips of somebody whom neither model knows, and on synthetic pairs."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +58,7 @@ class Shown:
 
 
 Seen = list[tuple[Scene, Shown]]
+Known = tuple[Collection[str], Collection[str]]
 Draw = Callable[[str, Float32, NDArray[np.int64]], None]
 
 
@@ -125,12 +126,13 @@ def watch_all(
     ]
 
 
-def real(settings: Settings, seen: Seen, draw: Draw) -> dict[str, Any]:
+def real(settings: Settings, seen: Seen, draw: Draw, known: Known = (LABELS, LABELS)) -> dict[str, Any]:
     """Return the figures of voice, face and fused on the same scenes, the paired gain, and the sweep of the weight.
 
     The gain is of the fused answer over the better single path, and its interval redraws clips, not people:
     it says nothing of other people where all scenes are of one. The sweep is for reading only: choosing the
     weight on these scenes would make them training data. `draw` is handed each path's probabilities and the labels.
+    `known` are the labels that voice and face can say, by which they are fused.
     """
     whole = [(scene, shown) for scene, shown in seen if shown.is_whole]
     figures: dict[str, Any] = {
@@ -154,7 +156,7 @@ def real(settings: Settings, seen: Seen, draw: Draw) -> dict[str, Any]:
         "interval": paired_interval(answers["fused"], answers[better], labels),
     }
     figures["sweep"] = {
-        f"{weight:.1f}": _swept(answers["voice"], answers["face"], labels, weight) for weight in WEIGHTS
+        f"{weight:.1f}": _swept(answers["voice"], answers["face"], labels, weight, known) for weight in WEIGHTS
     }
     figures["each"] = [
         {"scene": scene.name, "label": scene.label}
@@ -242,6 +244,6 @@ def _stacked(seen: Seen, path: str) -> Float32:
     return np.stack([getattr(shown, path) for _, shown in seen])
 
 
-def _swept(voices: Float32, faces: Float32, labels: NDArray[np.int64], weight: float) -> float:
-    fused = [late_fusion(voice, face, weight) for voice, face in zip(voices, faces, strict=True)]
+def _swept(voices: Float32, faces: Float32, labels: NDArray[np.int64], weight: float, known: Known) -> float:
+    fused = [late_fusion(voice, face, weight, *known) for voice, face in zip(voices, faces, strict=True)]
     return uar(np.array(fused, dtype=np.float32), labels)
