@@ -127,18 +127,34 @@ def speaker_interval(
     Raises:
         ValueError: There are fewer than two speakers.
     """
+    return interval_over_speakers(probs.argmax(axis=1) == labels, labels, speakers, draws)
+
+
+def interval_over_speakers(
+    scores: NDArray[Any], labels: NDArray[np.int64], speakers: NDArray[np.str_], draws: int = 2000
+) -> tuple[float, float]:
+    """Return the 95 % interval of the labels' mean score, whole speakers redrawn with all that they said.
+
+    Args:
+        scores: [N], one for each example: whether it was right, or by how much one answer was better than another.
+        labels: [N], index into `LABELS`.
+        speakers: [N], who each example is of.
+        draws: Of the bootstrap.
+
+    Raises:
+        ValueError: There are fewer than two speakers.
+    """
     names, who = np.unique(speakers, return_inverse=True)
     if len(names) < 2:
         raise ValueError("an interval over speakers needs at least two of them")
-    right = probs.argmax(axis=1) == labels
-    hits, counts = np.zeros((2, len(names), len(LABELS)))
-    np.add.at(hits, (who, labels), right)
+    sums, counts = np.zeros((2, len(names), len(LABELS)))
+    np.add.at(sums, (who, labels), scores)
     np.add.at(counts, (who, labels), 1)
     times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    drawn_hits, drawn_counts = times @ hits, times @ counts
-    # A label that nobody in a draw acted has no recall there, as in `uar`.
-    recall = np.divide(drawn_hits, drawn_counts, out=np.full_like(drawn_hits, np.nan), where=drawn_counts > 0)
-    low, high = np.percentile(np.nanmean(recall, axis=1), [2.5, 97.5])
+    drawn_sums, drawn_counts = times @ sums, times @ counts
+    # A label that nobody in a draw acted has no part in it, as in `uar`.
+    means = np.divide(drawn_sums, drawn_counts, out=np.full_like(drawn_sums, np.nan), where=drawn_counts > 0)
+    low, high = np.percentile(np.nanmean(means, axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference import Float32
-from models.labels import LABELS
-from models.metrics import paired_interval, uar
+from models.metrics import interval_over_speakers, paired_interval, uar
 from scripts.evaluate.answers import Answers
 
 
@@ -46,19 +45,8 @@ def paired_speaker_interval(
     Raises:
         ValueError: There are fewer than two speakers.
     """
-    names, who = np.unique(speakers, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError("an interval over speakers needs at least two of them")
     won = (new.argmax(axis=1) == labels).astype(np.float64) - (old.argmax(axis=1) == labels)
-    wins, counts = np.zeros((2, len(names), len(LABELS)))
-    np.add.at(wins, (who, labels), won)
-    np.add.at(counts, (who, labels), 1)
-    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    drawn_wins, drawn_counts = times @ wins, times @ counts
-    # A label that nobody in a draw acted has no part in it, as in `uar`.
-    won_each = np.divide(drawn_wins, drawn_counts, out=np.full_like(drawn_wins, np.nan), where=drawn_counts > 0)
-    low, high = np.percentile(np.nanmean(won_each, axis=1), [2.5, 97.5])
-    return float(low), float(high)
+    return interval_over_speakers(won, labels, speakers, draws)
 
 
 def _difference(new: Answers, old: Answers) -> float:
