@@ -157,8 +157,7 @@ def _train_epoch(
 ) -> float:
     total, count = 0.0, 0
     for inputs, targets in batches:
-        # bf16 needs no loss scaling, and halves the time on CPUs with AVX512-BF16 as well.
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=_has_bf16(device)):  # it needs no loss scaling
             given = (inputs,) if isinstance(inputs, Tensor) else inputs
             logits = forward(*(part.to(device) for part in given))
         loss = -(targets.to(device) * logits.float().log_softmax(dim=1)).sum(dim=1).mean()
@@ -171,6 +170,11 @@ def _train_epoch(
         total += loss.item()
         count += 1
     return total / max(count, 1)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Tell whether bf16 is fast there: CPUs that lack it imitate it, at a third of the speed of float32."""
+    return device.type != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
