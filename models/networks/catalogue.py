@@ -41,16 +41,17 @@ FACES: Final = (
         tiny={"width": 16, "blocks": (1, 1, 1, 1)},
     ),
     Entry(
-        "cnn48", "face", Cnn48, GREY_48, source="system C: many published desktop programs", licence=OURS, recipe=FER,
-        tiny={"hidden": 128},
+        "cnn48", "face", Cnn48, GREY_48, source="system C: many published desktop programs",
+        licence=OURS, claim="up to 96 % on FER-2013: on pictures it was trained on", recipe=FER, tiny={"hidden": 128},
     ),
     Entry(
         "mini_xception", "face", MiniXception, GREY_48, source="system C: Arriaga et al. 2017, arXiv 1710.07557",
-        licence=OURS, recipe=Recipe(epochs=80, batch_size=128, lr=3e-3),
+        licence=OURS, claim="66 % top-1 on FER-2013", recipe=Recipe(epochs=80, batch_size=128, lr=3e-3),
     ),
     Entry(
         "resnet18", "face", partial(TimmFace, "resnet18.a1_in1k", size=96), GREY_48,
         source="system D: He et al. 2016, arXiv 1512.03385", licence=TIMM, labels=FOUR,
+        claim="73 % top-1 on four labels of FER-2013",
         recipe=Recipe(epochs=40, batch_size=128, lr=1e-3, patience=10), finetuning=TWO_PHASES,
         weights=_imagenet("resnet18.a1_in1k"), tiny={"size": 32},
     ),
@@ -68,7 +69,8 @@ FACES: Final = (
     Entry(
         "mobilevit_xxs", "face", partial(TimmFace, "mobilevit_xxs.cvnets_in1k", size=256),
         Input(size=256, channels=3), source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=TIMM,
-        labels=AFFECTNET, recipe=Recipe(epochs=60, batch_size=128, lr=2e-3), finetuning=TWO_PHASES,
+        claim="65 % top-1 on AffectNet", labels=AFFECTNET,
+        recipe=Recipe(epochs=60, batch_size=128, lr=2e-3), finetuning=TWO_PHASES,
         weights=_imagenet("mobilevit_xxs.cvnets_in1k", "Apple's (github.com/apple/ml-cvnets)"),
         tiny={"size": 32},
     ),
@@ -88,11 +90,12 @@ VOICES: Final = (
     ),
     Entry(
         "cnn_mfcc", "voice", CnnMfcc, WAVEFORM, source="system C: many published desktop programs", licence=OURS,
+        claim="up to 95 % on RAVDESS: with clips of the same speakers in training",
         recipe=Recipe(epochs=60, batch_size=64, lr=2e-3, ema_decay=0.995, patience=15),
     ),
     Entry(
         "mobilevit_xs", "voice", SpectrogramVit, WAVEFORM,
-        source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=TIMM,
+        source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=TIMM, claim="50 % top-1 on MELD",
         recipe=Recipe(epochs=60, batch_size=64, lr=2e-3, ema_decay=0.995, patience=15), finetuning=TWO_PHASES,
         weights=_imagenet("mobilevit_xs.cvnets_in1k", "Apple's (github.com/apple/ml-cvnets)"),
         tiny={"width": 128},
@@ -108,6 +111,7 @@ VOICES: Final = (
     Entry(
         "res_lstm", "voice", ResLstm, WAVEFORM,
         source="ResLSTM-SA: Krasnoproshin & Vashkevich 2026, arXiv 2606.03359", licence=OURS, labels=RAVDESS,
+        claim="62.3 % UAR on RAVDESS, whole clips, speakers unseen, eight labels",
         recipe=Recipe(epochs=100, batch_size=32, lr=1e-3, ema_decay=0.995, mixup=0.0, patience=25),
     ),
 )  # fmt: skip

@@ -62,6 +62,7 @@ class Entry:
         input: what it takes when built without options.
         source: the system or paper that it comes from.
         licence: of the code that defines the network.
+        claim: what those say that it reaches, and on what; empty where they say nothing that can be compared.
         recipe: how to train it from scratch.
         finetuning: how to train it from published weights, one phase after the other: the head alone, then all of it.
         labels: what it told apart where it was published.
@@ -76,6 +77,7 @@ class Entry:
     source: str
     licence: str
     recipe: Recipe
+    claim: str = ""
     labels: tuple[str, ...] = LABELS
     weights: Weights | None = None
     finetuning: tuple[Recipe, ...] = ()
