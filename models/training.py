@@ -71,6 +71,9 @@ def fit(
 ) -> dict[str, float]:
     """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`.
 
+    Parts all of whose parameters are frozen (they require no gradient) stay as they are, batch statistics included,
+    and drop nothing out.
+
     Writes `last.pt` (all state, each epoch), `metrics.csv` and `curves.png` to `run_dir`. A run that was
     killed goes on from `last.pt`: each epoch's batches depend on the seed and the epoch alone.
 
@@ -120,7 +123,7 @@ def fit(
             break
         started = time.monotonic()
         torch.manual_seed(recipe.seed * 10_007 + epoch)  # dropout and whatever else draws inside the network
-        network.train()
+        _begin_training(network)
         loss = _train_epoch(
             network, forward, average, optimizer, schedule,
             tqdm(batches(epoch), total=batches_per_epoch, desc=f"epoch {epoch + 1}/{recipe.epochs}", leave=False),
@@ -144,6 +147,15 @@ def fit(
     network.load_state_dict(best_state)
     network.cpu().eval()
     return {**best, "seconds": sum(row["seconds"] for row in history)}
+
+
+def _begin_training(network: nn.Module) -> None:
+    """Put what learns into training mode, the rest into that of use: frozen statistics stand still, all is seen."""
+    network.eval()
+    for module in network.modules():
+        learning = [parameter.requires_grad for parameter in module.parameters()]
+        if learning and all(learning):
+            module.train()
 
 
 def _train_epoch(

@@ -109,6 +109,41 @@ def test_a_network_may_have_several_inputs(tmp_path: Path) -> None:
     assert accuracy(network.rest)["uar"] == best["uar"]
 
 
+class Attentive(nn.Module):
+    """Notes in which mode it was used when gradients were wanted, as in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modes: set[bool] = set()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            self.modes.add(self.training)
+        return inputs
+
+
+def test_what_is_frozen_neither_moves_nor_drops_anything_out(tmp_path: Path) -> None:
+    body = nn.Sequential(nn.Linear(14, 16), nn.BatchNorm1d(16), nn.ReLU(), Attentive())
+    head = nn.Sequential(Attentive(), nn.Linear(16, 16), nn.BatchNorm1d(16), nn.Linear(16, 7))
+    network = nn.Sequential(nn.BatchNorm1d(14, affine=False), body, head)
+    with torch.no_grad():
+        network.train()(5 + torch.randn(64, 14))  # statistics that these examples do not have
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+
+    def moved() -> set[str]:
+        return {key.split(".")[0] for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+
+    recipe = Recipe(epochs=2, lr=2e-2, ema_decay=0.5, device="cpu")
+    body.requires_grad_(False)
+    fit(network, examples, 6, accuracy, recipe, tmp_path / "head", {})
+    assert moved() == {"2"}
+    assert (body[3].modes, head[0].modes) == ({False}, {True})
+    body.requires_grad_(True)
+    fit(network, examples, 6, accuracy, recipe, tmp_path / "all", {})
+    assert moved() == {"0", "1", "2"}
+    assert True in body[3].modes
+
+
 def test_mixup_keeps_targets_a_distribution() -> None:
     inputs, targets = next(examples(0))
     mixed, blended = mixup(inputs, targets, 0.4, torch.Generator().manual_seed(1))
