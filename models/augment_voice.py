@@ -14,6 +14,8 @@ Others = Callable[[int], Sequence[Float32]]
 
 TALKERS = 5
 """Most people who talk beside the voice."""
+CORNER = 50.0
+"""Hertz from which on the power of coloured noise falls: below, where hardly anything is heard, it is flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,11 @@ class Noise:
         return cls(int(rng.integers(1, TALKERS + 1)) if talks else 0, rng.uniform(0, 2), rng.choice([0, 4, 8]))
 
     def sound(self, length: int, others: Others, rng: np.random.Generator) -> Float32:
-        """Return it for so many samples."""
+        """Return it for so many samples; silence where people should talk and there is nobody else."""
         if self.talkers:
-            talk = [np.resize(other, length) / max(float(other.std()), 1e-4) for other in others(self.talkers)]
-            crowd: Float32 = np.sum(talk, axis=0, dtype=np.float32)
+            crowd = np.zeros(length, np.float32)
+            for other in others(self.talkers):
+                crowd += np.resize(other, length) / np.float32(max(float(other.std()), 1e-4))
             return crowd
         noise = coloured_noise(length, self.slope, rng)
         if not self.swell_db:
@@ -138,10 +141,11 @@ def reverberate(clip: Float32, room: Float32) -> Float32:
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Float32:
-    """Noise whose power falls by `slope` powers of frequency: 0 is white, 2 brown."""
+    """Noise [N] whose power falls by `slope` powers of frequency from `CORNER` on: 0 is white, 2 brown."""
     fast = scipy.fft.next_fast_len(length, real=True)
     spectrum = scipy.fft.rfft(rng.standard_normal(fast, dtype=np.float32))
-    spectrum *= np.maximum(1, np.arange(len(spectrum), dtype=np.float32)) ** np.float32(-slope / 2)
+    frequencies = scipy.fft.rfftfreq(fast, 1 / SAMPLE_RATE).astype(np.float32)
+    spectrum *= np.maximum(1, frequencies / np.float32(CORNER)) ** np.float32(-slope / 2)
     noise: Float32 = scipy.fft.irfft(spectrum, fast)[:length].astype(np.float32)
     return noise
 

@@ -1,5 +1,6 @@
 """What the voice network is trained on: windows of many speakers through many channels, and who each speaker is."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from models.training import Batch, Recipe, mixup, soft_targets
 from models.windows import speech_span, stream_windows
 
 Sounds = list[tuple[Clip, Int16]]
+SECONDS = 0.5, 4.0
+"""Shortest and longest window, as a stream may have them; the other half of the batches have windows of one second."""
 CHANNELS = 6
 """Channels that each speaker is heard over in an epoch."""
 NEUTRAL = LABELS.index("neutral")
@@ -63,16 +66,15 @@ class SpeechBatches:
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
         channels = self._draw_channels(rng)
         for _ in range(mix.batches):
-            seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.6), np.log(3.0))))
+            seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(*np.log(SECONDS))))
             length = round(seconds * SAMPLE_RATE)
             chosen = rng.choice(len(self._sounds), recipe.batch_size, p=self._weights)
             windows = np.zeros((recipe.batch_size, length), np.float32)
             references = np.zeros((recipe.batch_size, REFERENCE), np.float32)
             for row, index in enumerate(chosen):
                 channel, who = channels[self._speakers[index]][rng.integers(CHANNELS)]
-                # A fifth more than is needed: a change of speed shortens it.
-                voice = self._cut(index, length * 6 // 5, rng)
-                altered = channel.apply(voice, self._others(rng), rng)[-length:]
+                voice = self._cut(index, math.ceil(length * (channel.speed or 1.0)), rng)
+                altered = channel.apply(voice, self._others(self._speakers[index], rng), rng)[-length:]
                 windows[row, length - len(altered) :] = altered
                 if rng.random() < mix.known:
                     references[row] = who
@@ -85,17 +87,23 @@ class SpeechBatches:
             yield (inputs, torch.from_numpy(references)), targets
 
     def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
-        """Draw a window of `length` samples that is mostly speech."""
+        """Draw a window of `length` samples that is mostly speech; silence comes before a clip that is shorter."""
         sound, span = self._sounds[index][1], self._spans[index]
-        low = max(0, span[0] - int(0.3 * length))
-        high = max(low, min(span[1] - int(0.7 * length), len(sound) - length))
+        last = max(0, len(sound) - length)
+        low = min(last, max(0, span[0] - int(0.3 * length)))
+        high = max(low, min(last, span[1] - int(0.7 * length)))
         start = int(rng.integers(low, high + 1))
         window = sound[start : start + length].astype(np.float32) / 32768
         return np.pad(window, (length - len(window), 0))
 
-    def _others(self, rng: np.random.Generator) -> Others:
-        """Return what draws people to talk at the same time."""
-        return lambda count: [self._cut(int(i), 2 * SAMPLE_RATE, rng) for i in rng.choice(len(self._sounds), count)]
+    def _others(self, speaker: str, rng: np.random.Generator) -> Others:
+        """Return what draws other people to talk at the same time as `speaker`; where there are none, nobody does."""
+
+        def draw(count: int) -> list[Float32]:
+            others = np.flatnonzero(self._speakers != speaker)
+            return [self._cut(int(i), 2 * SAMPLE_RATE, rng) for i in rng.choice(others, count if len(others) else 0)]
+
+        return draw
 
     def _draw_channels(self, rng: np.random.Generator) -> dict[str, list[tuple[Channel, Float32]]]:
         """Draw channels for each speaker, and what each makes of that speaker's neutral voice."""
@@ -108,9 +116,10 @@ class SpeechBatches:
     def _over(self, channel: Channel, neutral: NDArray[np.intp], rng: np.random.Generator) -> tuple[Channel, Float32]:
         if not len(neutral):  # nothing to go by
             return channel, np.zeros(REFERENCE, np.float32)
+        others = self._others(self._speakers[neutral[0]], rng)
         clips = []
         for index in rng.choice(neutral, min(len(neutral), 2), replace=False):
-            clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, self._others(rng), rng))
+            clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, others, rng))
         return channel, speaker_reference(self._network, [np.round(clip * 32767).astype(np.int16) for clip in clips])
 
 

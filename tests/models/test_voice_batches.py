@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from models.augment_voice import Channel
+from models.augment_voice import Channel, Others
 from models.calibration import REFERENCE
 from models.datasets.clips import Clip
 from models.inference import SAMPLE_RATE
@@ -16,6 +17,7 @@ from models.labels import LABELS
 from models.networks.voice import AudioBiLSTM
 from models.training import Batch, Recipe
 from models.voice_batches import CHANNELS, Mix, Sounds, SpeechBatches, set_population, speaker_reference
+from models.windows import stream_windows
 from tests.models.voices import people, small_network
 
 RECIPE = Recipe(batch_size=32, mixup=0.0, seed=4, device="cpu")
@@ -111,9 +113,51 @@ def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiL
         torch.testing.assert_close(targets.sum(dim=1), torch.ones(2))
         assert windows.abs().max() <= 1.0
         lengths.append(windows.shape[1] / SAMPLE_RATE)
-    assert 0.6 <= min(lengths) < 0.8
-    assert 2.0 < max(lengths) <= 3.0
-    assert np.mean(np.array(lengths) == 1.0) == pytest.approx(0.5, abs=0.17)
+    drawn = np.array([seconds for seconds in lengths if seconds != 1.0])
+    assert len(drawn) / len(lengths) == pytest.approx(0.5, abs=0.17)
+    assert drawn.min() >= 0.5 and drawn.max() <= 4.0
+    for below, share in ((0.75, 0.195), (1.41, 0.5), (2.83, 0.833)):  # log-uniform
+        assert np.mean(drawn < below) == pytest.approx(share, abs=0.2)
+
+
+def test_a_short_window_is_a_part_of_the_clip_and_a_long_one_all_of_it_after_silence(
+    network: AudioBiLSTM, plain_lines: None
+) -> None:
+    """As a stream cuts them; each sample of the speech has a value of its own, and is much louder than the rest."""
+    quiet, speech = np.arange(1, 9_601) % 50 + 1, np.arange(10_000, 30_000)
+    sound = np.concatenate([quiet, speech, quiet]).astype(np.int16)
+    clip = Clip(Path("clip.wav"), "happy", "x", "male")
+    lengths, starts = [], set()
+    for (windows, _), _ in epoch(network, [(clip, sound)], Mix(60, non_speech=0.0), replace(RECIPE, batch_size=4)):
+        for window in np.rint(windows.numpy() * 32768).astype(np.int16):
+            lengths.append(len(window))
+            if len(window) >= len(sound):
+                np.testing.assert_array_equal(window, stream_windows(sound, len(window) / SAMPLE_RATE)[0])
+            else:
+                loudest = int(window.argmax())
+                start = len(quiet) + int(window[loudest]) - 10_000 - loudest
+                np.testing.assert_array_equal(window, sound[start : start + len(window)])
+                assert (window > 50).sum() >= min(0.7 * len(window), len(speech)) - SAMPLE_RATE / 50
+                starts.add(start)
+    assert min(lengths) < 16_000 and max(lengths) > len(sound) + 8_000
+    assert len(starts) > 60
+
+
+def test_nobody_is_in_the_babble_beside_their_own_voice(network: AudioBiLSTM, monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds, met = levels(), set()
+
+    def speaker(sound: np.ndarray) -> str:
+        return sounds[round(float(sound.max()) * 32768 / 328) - 1][0].speaker
+
+    def listen(channel: Channel, clip: np.ndarray, others: Others, rng: np.random.Generator) -> np.ndarray:
+        talk = others(3)
+        assert len(talk) == 3
+        met.update((speaker(clip), speaker(other)) for other in talk)
+        return clip
+
+    monkeypatch.setattr(Channel, "apply", listen)
+    epoch(network, sounds, Mix(4, non_speech=0.0))
+    assert met == set(permutations(SPOKEN, 2))
 
 
 @pytest.mark.parametrize("known", [0.0, 0.3, 1.0])
