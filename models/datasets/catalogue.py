@@ -181,7 +181,7 @@ DATA_SETS = {
             official_clips=meld.clips, official_pairs=meld.pairs,
         ),
         DataSet(
-            "savee", "SAVEE (Haq & Jackson 2010)", "free for research, on registration",
+            "savee", "SAVEE (Haq & Jackson 2010)", "for research, on registration",
             "University of Surrey, the authors' page on SAVEE", "AudioData/DC/a01.wav, or DC_a01.wav",
             _labels(savee.EMOTIONS.values()), clips=savee.clips,
         ),
@@ -192,13 +192,14 @@ DATA_SETS = {
             _labels(tess.EMOTIONS.values()), clips=tess.clips,
         ),
         DataSet(
-            "fer2013", "FER-2013 (Goodfellow et al. 2013)", "for research; the pictures are from the web",
+            "fer2013", "FER-2013 (Goodfellow et al. 2013)",
+            "none published: the terms of the contest; the pictures are from the web",
             "kaggle.com, Challenges in Representation Learning: Facial Expression Recognition Challenge",
             "fer2013.csv, or train/angry/*.jpg and test/angry/*.jpg",
             LABELS, faces=fer2013.load, face_splits=(("train", "train"), ("validation", "test"), ("test", "final")),
         ),
         DataSet(
-            "affectnet", "AffectNet (Mollahosseini et al. 2017)", "for research, on signed request, not commercial",
+            "affectnet", "AffectNet (Mollahosseini et al. 2017)", "for research only, on a professor's signed request",
             "mohammadmahoor.com, AffectNet", affectnet.LAYOUTS,
             LABELS, faces=affectnet.load, face_splits=(("train", "train"), ("validation", "val")),
         ),

@@ -16,6 +16,8 @@ from models.training import Recipe
 
 OURS: Final = "MIT (this project)"
 TIMM: Final = "Apache-2.0 (timm)"
+APPLE: Final = "Apple's (github.com/apple/ml-cvnets)"
+MOBILEVIT: Final = f"{TIMM}, its blocks {APPLE}"
 
 WAVEFORM: Final = Input(waveform=True)
 GREY_48: Final = Input(size=48, channels=1)
@@ -68,10 +70,10 @@ FACES: Final = (
     ),
     Entry(
         "mobilevit_xxs", "face", partial(TimmFace, "mobilevit_xxs.cvnets_in1k", size=256),
-        Input(size=256, channels=3), source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=TIMM,
+        Input(size=256, channels=3), source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=MOBILEVIT,
         claim="65 % top-1 on AffectNet", labels=AFFECTNET,
         recipe=Recipe(epochs=60, batch_size=128, lr=2e-3), finetuning=TWO_PHASES,
-        weights=_imagenet("mobilevit_xxs.cvnets_in1k", "Apple's (github.com/apple/ml-cvnets)"),
+        weights=_imagenet("mobilevit_xxs.cvnets_in1k", APPLE),
         tiny={"size": 32},
     ),
     Entry(
@@ -95,9 +97,9 @@ VOICES: Final = (
     ),
     Entry(
         "mobilevit_xs", "voice", SpectrogramVit, WAVEFORM,
-        source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=TIMM, claim="50 % top-1 on MELD",
+        source="system A: Mehta & Rastegari 2022, arXiv 2110.02178", licence=MOBILEVIT, claim="50 % top-1 on MELD",
         recipe=Recipe(epochs=60, batch_size=64, lr=2e-3, ema_decay=0.995, patience=15), finetuning=TWO_PHASES,
-        weights=_imagenet("mobilevit_xs.cvnets_in1k", "Apple's (github.com/apple/ml-cvnets)"),
+        weights=_imagenet("mobilevit_xs.cvnets_in1k", APPLE),
         tiny={"width": 128},
     ),
     Entry(
