@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from models.crop import CropGeometry
@@ -34,7 +35,7 @@ class ArtefactInfo:
 
     Attributes:
         name: the artefact's name, as in the settings and on the wire.
-        kind: `voice` or `face`.
+        kind: `voice`, `face` or `fusion`.
         network: name of the network in `models.registry`.
         options: how to build that network.
         temperature: by which logits are divided before the softmax (Guo et al. 2017).
@@ -42,7 +43,7 @@ class ArtefactInfo:
         size: side of a face crop in pixels.
         channels: of a face crop.
         geometry: framing of a face crop relative to the detector's box.
-        heard: speakers whom a voice model was trained on or chosen by, e.g. `ravdess-02`.
+        heard: speakers whom a voice or fusion model was trained on or chosen by, e.g. `ravdess-02`.
         adaptive: whether a voice model takes a reference beside the waveform.
         sharpening: see `models.inference.Traits`.
         neutral: likewise [7]; empty where nobody measured it.
@@ -67,6 +68,16 @@ class ArtefactInfo:
         """What a model of this artefact says of its answers."""
         known = tuple(label for label in LABELS if label in self.labels)
         return Traits(self.sharpening, self.neutral or None, self.adaptive, known)
+
+    def framing(self, path: Path) -> CropGeometry:
+        """Return how faces are to be framed for the model in the file `path`.
+
+        Raises:
+            ArtefactError: It does not say so.
+        """
+        if self.geometry is None or not self.size or not self.channels:
+            raise ArtefactError(f"{path} does not say how faces are to be framed")
+        return self.geometry
 
     def to_json(self) -> str:
         """Return the JSON that `from_json` reads."""

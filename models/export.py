@@ -70,9 +70,13 @@ class _Adaptive(torch.nn.Module):
 
 def _signature(info: ArtefactInfo) -> tuple[list[str], list[str], dict[str, dict[int, str]]]:
     """Return the graph's inputs, its outputs, and their dynamic axes."""
-    if info.kind == "face":
-        return ["crops"], ["probabilities"], {"crops": {0: "batch"}, "probabilities": {0: "batch"}}
     waveform, rows = {0: "batch", 1: "samples"}, {0: "batch"}
+    if info.kind == "face":
+        return ["crops"], ["probabilities"], {"crops": rows, "probabilities": rows}
+    if info.kind == "fusion":
+        return (
+            ["waveform", "crops"], ["probabilities"], {"waveform": waveform, "crops": rows, "probabilities": rows},
+        )  # fmt: skip
     if not info.adaptive:
         return ["waveform"], ["probabilities"], {"waveform": waveform, "probabilities": rows}
     return (
@@ -83,11 +87,16 @@ def _signature(info: ArtefactInfo) -> tuple[list[str], list[str], dict[str, dict
 
 def _examples(info: ArtefactInfo) -> list[tuple[torch.Tensor, ...]]:
     generator = torch.Generator().manual_seed(0)
-    if info.kind == "voice":
-        shapes = [(2, 16_000), (1, 8_000), (3, 64_000), (1, 23_457)]
-        waveforms = [torch.randn(shape, generator=generator) * 0.1 for shape in shapes]
-        if not info.adaptive:
-            return [(waveform,) for waveform in waveforms]
-        return [(waveform, torch.randn(len(waveform), REFERENCE, generator=generator) * 0.3) for waveform in waveforms]
-    size, channels = info.size, info.channels
-    return [(torch.rand((count, channels, size, size), generator=generator) * 255,) for count in (2, 1, 5)]
+
+    def crops(count: int) -> torch.Tensor:
+        return torch.rand((count, info.channels, info.size, info.size), generator=generator) * 255
+
+    if info.kind == "face":
+        return [(crops(count),) for count in (2, 1, 5)]
+    shapes = [(2, 16_000), (1, 8_000), (3, 64_000), (1, 23_457)]
+    waveforms = [torch.randn(shape, generator=generator) * 0.1 for shape in shapes]
+    if info.kind == "fusion":
+        return [(waveform, crops(len(waveform))) for waveform in waveforms]
+    if not info.adaptive:
+        return [(waveform,) for waveform in waveforms]
+    return [(waveform, torch.randn(len(waveform), REFERENCE, generator=generator) * 0.3) for waveform in waveforms]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,10 +24,16 @@ EMBEDDED_FACE: Final = "fer_resnet"
 """The face model that ships with the project; `auto` falls back to it."""
 
 
-class FramedFaceModel(FaceModel, Protocol):
-    """A face model that says how its crops are framed."""
+class Framed(Protocol):
+    """Anything that says which crops it takes, a fusion model among it."""
 
+    size: int
+    channels: int
     geometry: CropGeometry
+
+
+class FramedFaceModel(FaceModel, Framed, Protocol):
+    """A face model that says how its crops are framed."""
 
 
 class Located(Protocol):
@@ -55,13 +62,19 @@ class Detector(Protocol):
 
 
 class DetectedFacePath:
-    """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it."""
+    """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it.
 
-    def __init__(self, detector: Detector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS) -> None:
+    With a `fusion` each reading has the face's crop as that takes it.
+    """
+
+    def __init__(
+        self, detector: Detector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS, fusion: Framed | None = None
+    ) -> None:
         self.name = model.name
         self._detector = detector
         self.model: FaceModel = model
-        self._geometry = model.geometry
+        self._framed: Framed = model
+        self._fusion = fusion
         self._max_pixels = max_pixels
 
     def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
@@ -80,14 +93,14 @@ class DetectedFacePath:
                 outcomes.append(FaceReading())
                 continue
             with_face.append(len(outcomes))
-            outcomes.append(FaceReading(face.box))
-            crops.append(self._crop(image, face))
+            crops.append(_crop(image, face, self._framed))
+            outcomes.append(FaceReading(face.box, crop=self._for_fusion(image, face, crops[-1])))
         if crops:
             probs = self.model.predict(np.stack(crops))
             for index, row in zip(with_face, probs, strict=True):
                 reading = outcomes[index]
                 assert isinstance(reading, FaceReading)  # noqa: S101 - what `with_face` points to, by construction
-                outcomes[index] = FaceReading(reading.box, row)
+                outcomes[index] = replace(reading, probs=row)
         return outcomes
 
     def look(self, image: UInt8, *, classify: bool = True) -> FaceReading:
@@ -97,18 +110,28 @@ class DetectedFacePath:
             return FaceReading()
         if not classify:
             return FaceReading(face.box)
-        return FaceReading(face.box, self.model.predict(self._crop(image, face)[None])[0])
+        cut = _crop(image, face, self._framed)
+        return FaceReading(face.box, self.model.predict(cut[None])[0], self._for_fusion(image, face, cut))
 
-    def _crop(self, image: UInt8, face: Located) -> UInt8:
-        """Cut the face out, levelled by its eyes."""
-        height, width = image.shape[:2]
-        return crop(
-            image, face.box, self._geometry, self.model.size, self.model.channels, face.roll(width, height)
-        )  # fmt: skip
+    def _for_fusion(self, image: UInt8, face: Located, cut: UInt8) -> UInt8 | None:
+        """Return the face's crop for the fusion network: `cut`, the face model's own, where both take the same."""
+        if self._fusion is None:
+            return None
+        return cut if _alike(self._fusion, self._framed) else _crop(image, face, self._fusion)
 
     def close(self) -> None:
         """Stop the detector."""
         self._detector.close()
+
+
+def _crop(image: UInt8, face: Located, framed: Framed) -> UInt8:
+    """Cut the face out, levelled by its eyes."""
+    height, width = image.shape[:2]
+    return crop(image, face.box, framed.geometry, framed.size, framed.channels, face.roll(width, height))
+
+
+def _alike(one: Framed, other: Framed) -> bool:
+    return (one.size, one.channels, one.geometry) == (other.size, other.channels, other.geometry)
 
 
 def load_face_path(
@@ -121,6 +144,7 @@ def load_face_path(
     max_pixels: int = MAX_PIXELS,
     cache: Path = hsemotion.CACHE,
     detector: Detector | None = None,
+    fusion: Framed | None = None,
 ) -> tuple[DetectedFacePath, str | None]:
     """Load the detector and a face model.
 
@@ -134,6 +158,7 @@ def load_face_path(
         max_pixels: larger pictures are refused.
         cache: folder of downloaded networks.
         detector: another one than MediaPipe's; `detector_confidence` is not for it.
+        fusion: a fusion model (`models.loading.load_fusion`) whose crops each reading is to have.
 
     Returns:
         The path, and why it fell back (None where it did not).
@@ -144,7 +169,7 @@ def load_face_path(
     """
     cv2.setNumThreads(threads)  # OpenCV would otherwise wake every core for each small picture
     model, fallback = _load_model(name, engine=engine, weights_dir=weights_dir, threads=threads, cache=cache)
-    return DetectedFacePath(detector or FaceDetector(detector_confidence), model, max_pixels), fallback
+    return DetectedFacePath(detector or FaceDetector(detector_confidence), model, max_pixels, fusion), fallback
 
 
 def _load_model(

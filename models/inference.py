@@ -34,13 +34,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class FaceReading:
-    """What the face path found in one frame: both fields are None where there is no face.
+    """What the face path found in one frame: all fields are None where there is no face.
 
-    `probs` has shape [7] in the order of `labels.LABELS` and sums to one.
+    `probs` has shape [7] in the order of `labels.LABELS` and sums to one. `crop` is the crop as a fusion network
+    takes it [size, size, channels]; None where nobody asked for it.
     """
 
     box: Box | None = None
     probs: Float32 | None = None
+    crop: UInt8 | None = None
 
 
 class InvalidImageError(ValueError):
@@ -102,6 +104,26 @@ class FaceModel(Protocol):
 
     def predict(self, crops: UInt8) -> Float32:
         """Map crops [B, size, size, channels] (UInt8) to probabilities [B, 7]."""
+        ...
+
+
+class FusionModel(Protocol):
+    """Voice windows and face crops, heard and seen together, to probabilities. Not thread-safe: one thread owns it."""
+
+    name: str
+    traits: Traits
+    heard: frozenset[str]
+    """Speakers whom it was trained on or chosen by, its voice network included."""
+    size: int
+    """Side of the square crop in pixels."""
+    channels: int
+    """1 for grey, 3 for RGB."""
+
+    def predict(self, windows: Int16, crops: UInt8) -> Float32:
+        """Map windows [B, N] (as for `VoiceModel`) and crops [B, size, size, channels] to probabilities [B, 7].
+
+        A window and its crop are of the same moment.
+        """
         ...
 
 

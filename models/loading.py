@@ -8,8 +8,8 @@ from models.artefact import ArtefactError
 from models.inference import VoiceModel
 
 if TYPE_CHECKING:
-    from models.onnx_engine import OnnxFace
-    from models.torch_engine import TorchFace
+    from models.onnx_engine import OnnxFace, OnnxFusion
+    from models.torch_engine import TorchFace, TorchFusion
 
 Model = TypeVar("Model")
 
@@ -52,6 +52,18 @@ def load_face(
     from models.onnx_engine import OnnxFace
 
     return _open(lambda path: OnnxFace(path, threads), weights_dir, name, ".onnx", besides)
+
+
+def load_fusion(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -> "OnnxFusion | TorchFusion":
+    """Load an artefact of feature fusion; arguments and errors as in `load_voice`."""
+    if engine == "torch":
+        _prepare_torch(threads)
+        from models.torch_engine import TorchFusion
+
+        return _open(TorchFusion, weights_dir, name, ".pt")
+    from models.onnx_engine import OnnxFusion
+
+    return _open(lambda path: OnnxFusion(path, threads), weights_dir, name, ".onnx")
 
 
 def _prepare_torch(threads: int) -> None:

@@ -65,7 +65,7 @@ class OnnxVoice:
         return self._run("statistics", windows, None)
 
     def _run(self, output: str, windows: Int16, references: Float32 | None) -> Float32:
-        inputs = {"waveform": windows.astype(np.float32) / np.float32(32768)}
+        inputs = {"waveform": _waveform(windows)}
         if self.traits.adaptive:
             nobody = np.zeros((len(windows), REFERENCE), np.float32)
             inputs["reference"] = nobody if references is None else references
@@ -79,13 +79,33 @@ class OnnxFace:
     def __init__(self, path: Path, threads: int = 1) -> None:
         self._session = open_session(path, threads)
         info = read_info(self._session, path, "face")
-        if info.geometry is None:
-            raise ArtefactError(f"{path} does not say how faces are to be framed")
         self.name, self.traits = info.name, info.traits
-        self.size, self.channels, self.geometry = info.size, info.channels, info.geometry
+        self.size, self.channels, self.geometry = info.size, info.channels, info.framing(path)
 
     def predict(self, crops: UInt8) -> Float32:
         """Map crops [B, size, size, channels] to probabilities [B, 7]."""
-        pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
-        probs: Float32 = self._session.run(None, {"crops": pixels})[0]
+        probs: Float32 = self._session.run(None, {"crops": _pixels(crops)})[0]
         return probs
+
+
+class OnnxFusion:
+    """An artefact of feature fusion on ONNX Runtime; fulfils `models.inference.FusionModel`."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = open_session(path, threads)
+        info = read_info(self._session, path, "fusion")
+        self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
+        self.size, self.channels, self.geometry = info.size, info.channels, info.framing(path)
+
+    def predict(self, windows: Int16, crops: UInt8) -> Float32:
+        """Map windows [B, N] and crops [B, size, size, channels] of the same moments to probabilities [B, 7]."""
+        probs: Float32 = self._session.run(None, {"waveform": _waveform(windows), "crops": _pixels(crops)})[0]
+        return probs
+
+
+def _waveform(windows: Int16) -> Float32:
+    return windows.astype(np.float32) / np.float32(32768)
+
+
+def _pixels(crops: UInt8) -> Float32:
+    return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)

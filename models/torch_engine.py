@@ -40,15 +40,17 @@ class Calibrated(nn.Module):
         torch.save({"info": self.info.to_json(), "state": state}, path)
 
     @classmethod
-    def load(cls, path: Path) -> "Calibrated":
+    def load(cls, path: Path, kind: str | None = None) -> "Calibrated":
         """Read an artefact that `save` wrote.
 
         Raises:
-            ArtefactError: The file is missing, damaged or something else.
+            ArtefactError: The file is missing, damaged or something else; or not of the `kind` asked for.
         """
         try:
             stored = torch.load(path, map_location="cpu", weights_only=True)
             info = ArtefactInfo.from_json(stored["info"])
+            if kind not in (None, info.kind):
+                raise ArtefactError(f"it is a {info.kind} model, expected a {kind} model")
             network = build(info.network, info.options)
             network.load_state_dict(stored["state"])
         except ArtefactError as error:
@@ -85,10 +87,8 @@ class TorchVoice:
     """A voice artefact on PyTorch; fulfils `models.inference.VoiceModel`."""
 
     def __init__(self, path: Path) -> None:
-        self._model = Calibrated.load(path)
+        self._model = Calibrated.load(path, "voice")
         info = self._model.info
-        if info.kind != "voice":
-            raise ArtefactError(f"{path} is a {info.kind} model, expected a voice model")
         self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
 
     @torch.inference_mode()
@@ -109,24 +109,41 @@ class TorchVoice:
         return statistics
 
 
-def _waveform(windows: Int16) -> Tensor:
-    return torch.from_numpy(windows.astype(np.float32) / np.float32(32768))
-
-
 class TorchFace:
     """A face artefact on PyTorch; fulfils `models.inference.FaceModel`."""
 
     def __init__(self, path: Path) -> None:
-        self._model = Calibrated.load(path)
+        self._model = Calibrated.load(path, "face")
         info = self._model.info
-        if info.geometry is None:
-            raise ArtefactError(f"{path} is not a face model")
         self.name, self.traits = info.name, info.traits
-        self.size, self.channels, self.geometry = info.size, info.channels, info.geometry
+        self.size, self.channels, self.geometry = info.size, info.channels, info.framing(path)
 
     @torch.inference_mode()
     def predict(self, crops: UInt8) -> Float32:
         """Map crops [B, size, size, channels] to probabilities [B, 7]."""
-        pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
-        probs: Float32 = self._model(pixels).numpy()
+        probs: Float32 = self._model(_pixels(crops)).numpy()
         return probs
+
+
+class TorchFusion:
+    """An artefact of feature fusion on PyTorch; fulfils `models.inference.FusionModel`."""
+
+    def __init__(self, path: Path) -> None:
+        self._model = Calibrated.load(path, "fusion")
+        info = self._model.info
+        self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
+        self.size, self.channels, self.geometry = info.size, info.channels, info.framing(path)
+
+    @torch.inference_mode()
+    def predict(self, windows: Int16, crops: UInt8) -> Float32:
+        """Map windows [B, N] and crops [B, size, size, channels] of the same moments to probabilities [B, 7]."""
+        probs: Float32 = self._model(_waveform(windows), _pixels(crops)).numpy()
+        return probs
+
+
+def _waveform(windows: Int16) -> Tensor:
+    return torch.from_numpy(windows.astype(np.float32) / np.float32(32768))
+
+
+def _pixels(crops: UInt8) -> Tensor:
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
