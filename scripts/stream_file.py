@@ -21,6 +21,7 @@ import websockets
 from pydantic import ValidationError
 
 from app import protocol
+from models.datasets.media import upright
 from models.inference import SAMPLE_RATE
 
 CHUNK = SAMPLE_RATE // 10
@@ -73,7 +74,7 @@ def _messages(container: Any, tracks: list[Any], picture_interval: float) -> Ite
             at = float(frame.time or 0.0) - start
             if at >= next_picture:
                 next_picture = at + picture_interval
-                yield at, protocol.BINARY_FRAME, jpeg(frame.to_ndarray(format="bgr24"))
+                yield at, protocol.BINARY_FRAME, jpeg(upright(frame, "bgr24"))
             continue
         if heard is None:
             heard = float(frame.time or 0.0) - start

@@ -33,9 +33,9 @@ def read_sound(path: Path) -> Int16:
 
 
 def read_frames(path: Path, count: int) -> UInt8:
-    """Read `count` pictures [count, H, W, 3] (RGB) of a film, each from the middle of one of `count` equal parts.
+    """Read `count` pictures [count, H, W, 3] (RGB, upright) of a film.
 
-    A film of fewer pictures gives all that it has.
+    Each is from the middle of one of `count` equal parts. A film of fewer pictures gives all that it has.
 
     Raises:
         UnreadableMediaError: There are no pictures, or they cannot be decoded.
@@ -48,12 +48,30 @@ def read_frames(path: Path, count: int) -> UInt8:
     with _opened(path) as container:
         for number, frame in enumerate(container.decode(_track(path, container.streams.video, "picture"))):
             if number in wanted:
-                frames.append(frame.to_ndarray(format="rgb24"))
+                frames.append(upright(frame))
             if number >= max(wanted):
                 break
     if not frames:
         raise UnreadableMediaError(f"{path}: no picture in it")
     return np.stack(frames)
+
+
+def upright(frame: Any, pixels: str = "rgb24") -> UInt8:
+    """Return a decoded picture [H, W, 3] as players show it: telephones store how it is to be turned and mirrored.
+
+    Args:
+        frame: PyAV's.
+        pixels: `rgb24` or `bgr24`.
+    """
+    picture: UInt8 = frame.to_ndarray(format=pixels)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is not None:
+        # From stored to shown coordinates: x' = a x + c y, y' = b x + d y (ISO 14496-12, 6.2.2; row by row).
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+        if abs(a) < abs(b):
+            picture, a, d = picture.swapaxes(0, 1), c, b
+        picture = picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(picture)
 
 
 def _file_sound(path: Path) -> Int16:

@@ -158,4 +158,5 @@ def _open_file(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise DeviceError(f"{path}: not a video that can be read")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # OpenCV 4.11 no longer turns a telephone's film by itself
     return capture

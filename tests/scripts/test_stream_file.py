@@ -11,6 +11,7 @@ import pytest
 from app.protocol import BINARY_AUDIO, BINARY_FRAME
 from app.settings import ROOT
 from scripts.stream_file import CHUNK, UnreadableFileError, address, media
+from tests.models.datasets.trees import write_turned_film
 
 RATE = 16_000
 SECONDS = 3
@@ -71,6 +72,16 @@ def test_an_mp4_is_in_time_as_well(tmp_path: Path) -> None:
     sound, picture = events(recording(tmp_path / "clip.mp4"))
     assert sound == pytest.approx(EVENT, abs=0.2)
     assert picture == pytest.approx(EVENT, abs=0.2)
+
+
+def test_a_telephones_film_is_sent_upright(tmp_path: Path) -> None:
+    seen = write_turned_film(tmp_path / "clip.mp4", -90)
+    pictures = [payload for _, kind, payload in media(tmp_path / "clip.mp4", 0.5) if kind == BINARY_FRAME]
+    assert len(pictures) == 2
+    for payload in pictures:
+        picture = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == seen.shape
+        assert np.quantile(np.abs(picture - seen.astype(float)), 0.9) < 6
 
 
 def test_what_holds_nothing_is_named(tmp_path: Path) -> None:

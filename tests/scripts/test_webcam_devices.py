@@ -24,6 +24,7 @@ from scripts.webcam.pictures import LONGEST_SKIP, Frame, Pictures
 from scripts.webcam.portrait import write_portrait
 from scripts.webcam.sounds import CHUNK, PATIENCE, Microphone, SoundFile, read_sound
 from scripts.webcam.worker import Worker
+from tests.models.datasets.trees import write_turned_film
 
 Found = TypeVar("Found")
 PATIENT = 20.0
@@ -123,6 +124,19 @@ def test_pictures_are_of_a_size_that_can_be_read_and_drawn(tmp_path: Path, size:
         assert frame is not None
         assert max(frame.image.shape) == longer
         assert (frame.image[:, :50].mean() > 128) == mirror
+
+
+def test_a_telephones_film_is_upright(tmp_path: Path) -> None:
+    path, clock = tmp_path / "clip.mp4", Clock()
+    seen = write_turned_film(path, -90)
+    pictures = Pictures(str(path), clock=clock, pause=clock.pause)
+    pictures.start()
+    until(lambda: pictures.ended)
+    frame = pictures.newest()
+    pictures.close()
+    assert frame is not None
+    shown = cv2.resize(frame.image, (48, 64), interpolation=cv2.INTER_AREA)
+    assert np.quantile(np.abs(shown - seen.astype(float)), 0.9) < 6
 
 
 def test_what_is_no_source_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from models.datasets.media import UnreadableMediaError, read_frames, read_sound
-from tests.models.datasets.trees import write_film, write_sound
+from tests.models.datasets.trees import write_film, write_sound, write_turned_film
 
 
 def test_sound_is_resampled_to_16_khz_mono(tmp_path: Path) -> None:
@@ -45,6 +45,16 @@ def test_frames_are_spread_evenly_and_in_rgb(tmp_path: Path, name: str) -> None:
 def test_a_short_film_gives_all_that_it_has(tmp_path: Path) -> None:
     write_film(tmp_path / "a.mp4", seconds=0.2)
     assert len(read_frames(tmp_path / "a.mp4", 10)) == 2
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, -90])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_telephones_film_is_upright(tmp_path: Path, name: str, degrees: int, flipped: bool) -> None:
+    seen = write_turned_film(tmp_path / name, degrees, flipped=flipped)
+    frames = read_frames(tmp_path / name, 2)
+    assert frames.shape == (2, *seen.shape)
+    assert np.quantile(np.abs(frames - seen.astype(float)), 0.9) < 6
 
 
 def test_what_is_not_in_a_film_is_said(tmp_path: Path) -> None:

@@ -42,6 +42,24 @@ def write_film(path: Path, *, seconds: float = 0.6, sound: bool = True, pictures
             container.mux(track.encode(None))
 
 
+def write_turned_film(path: Path, degrees: int, *, flipped: bool = False) -> UInt8:
+    """Write a film as a telephone does that is held askew; return the picture [48 or 64, 64 or 48, 3] to be seen.
+
+    Players turn what is stored counterclockwise by so many degrees, and then swap left and right if it is `flipped`.
+    """
+    stored = np.repeat(np.repeat(np.array([[20, 90], [160, 230]], np.uint8), 24, axis=0), 32, axis=1)
+    stored = np.repeat(stored[..., None], 3, axis=2)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("libx264", rate=10)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        track.set_display_rotation(degrees, hflip=flipped)
+        for _ in range(10):
+            container.mux(track.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(track.encode(None))
+    turned = np.rot90(stored, degrees // 90)
+    return turned[:, ::-1] if flipped else turned
+
+
 def write_picture(path: Path, shade: int = 120, size: tuple[int, int] = (48, 48)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full(size, shade, np.uint8))
