@@ -95,11 +95,13 @@ class Board:
     ) -> None:
         self._confidence = confidence
         self._weight = weight
+        face, voice = face or Traits(), voice or Traits()
+        self._known = voice.labels, face.labels
         self._hold = FaceHold(hold)
         # A single reading lasts as long as the face is held, also where readings come slowly.
         lasting = hold + 2 * interval
-        self._faces = Smoother(smoothing, interval, lasting, (face or Traits()).sharpening)
-        self._voices = Smoother(VOICE_WINDOWS, HOP, VOICE_LASTING, (voice or Traits()).sharpening)
+        self._faces = Smoother(smoothing, interval, lasting, face.sharpening)
+        self._voices = Smoother(VOICE_WINDOWS, HOP, VOICE_LASTING, voice.sharpening)
         self._logged_face: FaceState = "waiting"
         self._voice_state: VoiceState = "waiting" if continuous else "off"
         self._recorded: tuple[Verdict | Silence, float] | None = None
@@ -161,7 +163,7 @@ class Board:
         face, voice = self._face(now), self._voice(now)
         if face is None or voice is None:
             return None
-        return self._verdict(late_fusion(voice.probs, face.probs, self._weight))
+        return self._verdict(late_fusion(voice.probs, face.probs, self._weight, *self._known))
 
     def _fused_entry(self, now: float) -> list[Entry]:
         fused = self._fused(now)

@@ -208,6 +208,19 @@ def test_voice_and_face_are_fused_where_both_are_there() -> None:
     assert desk.view(5.0).voice is None  # an old mood does not stay
 
 
+def test_a_label_that_only_the_voice_can_say_keeps_its_odds() -> None:
+    four = ("angry", "happy", "neutral", "sad")
+    desk = board(continuous=True, face=Traits(labels=four))
+    heard = probs("fear", 0.5)
+    desk.heard(Voice("window", heard), 0.0)
+    seen = np.array([0.25 * (name in four) for name in LABELS], np.float32)
+    desk.saw(FaceReading(BOX, seen), 0.0, 0.0)
+    fused = desk.view(0.0).fused
+    assert fused is not None
+    assert fused.label == "fear"
+    assert fused.confidence == pytest.approx(0.5, abs=1e-5)  # a face that cannot say it takes nothing from it
+
+
 def test_silence_is_a_state_and_no_label() -> None:
     desk = board(continuous=True)
     desk.heard(Voice("window", None), 0.0)
