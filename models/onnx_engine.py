@@ -28,8 +28,8 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         raise ArtefactError(f"cannot open {path}: {error}") from error
 
 
-def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str) -> ArtefactInfo:
-    """Return what the graph says of itself.
+def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str | None = None) -> ArtefactInfo:
+    """Return what the graph says of itself; it is to be of this kind, if one is given.
 
     Raises:
         ArtefactError: It is not an artefact of this project, or of another kind.
@@ -41,7 +41,7 @@ def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str) -> A
         info = ArtefactInfo.from_json(text)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
-    if info.kind != kind:
+    if kind not in (None, info.kind):
         raise ArtefactError(f"{path} is a {info.kind} model, expected a {kind} model")
     return info
 
