@@ -76,6 +76,7 @@ class Batcher(Generic[Item, Outcome]):
                 self._fail(batch, InferenceError(f"{self._name} is closed"))
             elif batch:
                 self._answer(batch)
+            del batch  # nothing of a viewer is to lie here until the next question
             if self.closed and self._waiting.empty():
                 break
         if self._release is not None:

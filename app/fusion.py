@@ -44,12 +44,19 @@ def late_fusion(
     return np.asarray(fused / fused.sum(), dtype=np.float32)
 
 
+def sayable(
+    voice: Float32 | None, face: Float32 | None, voice_labels: Collection[str], face_labels: Collection[str]
+) -> set[str]:
+    """Return the labels that late fusion of what is there can name; the others are 0 whatever is heard and seen."""
+    return {*(voice_labels if voice is not None else ()), *(face_labels if face is not None else ())}
+
+
 def top_label(probs: Float32) -> str:
     """Return the label of the highest probability."""
     return LABELS[int(np.argmax(probs))]
 
 
-def top_k(probs: Float32, k: int = 5) -> list[tuple[str, float]]:
-    """Return the k most probable labels, first letter a capital, with their probabilities."""
-    order = np.argsort(-probs, kind="stable")[:k]
+def top_k(probs: Float32, k: int = 5, labels: Collection[str] = LABELS) -> list[tuple[str, float]]:
+    """Return the k most probable of some labels, first letter a capital, with their probabilities."""
+    order = [i for i in np.argsort(-probs, kind="stable") if LABELS[i] in labels][:k]
     return [(LABELS[i].capitalize(), float(probs[i])) for i in order]

@@ -1,7 +1,8 @@
-"""What the stream sees of the models: one question for each path, answered off the event loop."""
+"""What the stream sees of the models: a question for each path, and one for both, answered off the event loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -9,7 +10,17 @@ import numpy as np
 from app.batching import Batcher, InferenceError
 from app.calibration import NOBODY
 from models.calibration import REFERENCE
-from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, Traits, VoiceModel
+from models.inference import (
+    FacePath,
+    FaceReading,
+    Float32,
+    FusionModel,
+    Int16,
+    InvalidImageError,
+    Traits,
+    UInt8,
+    VoiceModel,
+)
 from models.labels import LABELS
 
 __all__ = ["Inference", "InferenceError", "InvalidImageError", "LocalInference", "VoiceReading"]
@@ -32,10 +43,13 @@ class Inference(Protocol):
 
     voice_name: str
     face_name: str
+    fusion_name: str | None
+    """Of the model that hears and sees at once; None for late fusion."""
     fallback: str | None
     """Why the preferred face model could not be had, or None."""
     voice_traits: Traits
     face_traits: Traits
+    fusion_traits: Traits
 
     async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], None for nobody known.
@@ -56,6 +70,14 @@ class Inference(Protocol):
         """
         ...
 
+    async def fusion(self, window: Int16, crop: UInt8) -> Float32:
+        """Return the probabilities [7] of a window [N] and a face [size, size, channels] together.
+
+        Raises:
+            InferenceError: no answer.
+        """
+        ...
+
     def close(self) -> None:
         """Free the models."""
         ...
@@ -69,21 +91,41 @@ class _Question(NamedTuple):
     describe: bool
 
 
+class _Together(NamedTuple):
+    """What the fusion model is asked: as in `Inference.fusion`."""
+
+    window: Int16
+    crop: UInt8
+
+
 class LocalInference:
     """The models in this process, one batcher each."""
 
-    def __init__(self, voice: VoiceModel, face: FacePath, *, fallback: str | None = None, max_batch: int = 32) -> None:
+    def __init__(
+        self,
+        voice: VoiceModel,
+        face: FacePath,
+        fusion: FusionModel | None = None,
+        *,
+        fallback: str | None = None,
+        max_batch: int = 32,
+    ) -> None:
         self.voice_name = voice.name
         self.face_name = face.name
+        self.fusion_name = None if fusion is None else fusion.name
         self.fallback = fallback
         self.voice_traits = voice.traits
         self.face_traits = face.model.traits
+        self.fusion_traits = Traits() if fusion is None else fusion.traits
         self._voice_model = voice
         self._face_path = face
         self._voices: Batcher[_Question, VoiceReading] = Batcher("voice model", self._hear, max_batch=max_batch)
         self._faces: Batcher[bytes, FaceReading] = Batcher(
             "face path", self._see, max_batch=max_batch, release=face.close
         )
+        self._fusions: Batcher[_Together, Float32] | None = None
+        if fusion is not None:
+            self._fusions = Batcher("fusion model", partial(_fuse, fusion), max_batch=max_batch)
 
     async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
@@ -95,10 +137,18 @@ class LocalInference:
         """Return what is in a frame."""
         return await self._faces.submit(jpeg)
 
+    async def fusion(self, window: Int16, crop: UInt8) -> Float32:
+        """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""
+        if self._fusions is None:
+            raise InferenceError("there is no fusion model")
+        return await self._fusions.submit(_Together(window, crop))
+
     def close(self) -> None:
-        """End both threads, and free what the face path holds."""
+        """End the threads, and free what the face path holds."""
         self._voices.close()
         self._faces.close()
+        if self._fusions is not None:
+            self._fusions.close()
 
     def _hear(self, questions: Sequence[_Question]) -> list[VoiceReading | Exception]:
         windows = np.stack([question.window for question in questions])
@@ -115,6 +165,11 @@ class LocalInference:
             else outcome
             for outcome in self._face_path.analyse(jpegs)
         ]
+
+
+def _fuse(model: FusionModel, questions: Sequence[_Together]) -> list[Float32 | Exception]:
+    windows, crops = zip(*questions, strict=True)
+    return [_checked(probs, probs) for probs in model.predict(np.stack(windows), np.stack(crops))]
 
 
 def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:

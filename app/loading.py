@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from app.settings import Settings
-from models.inference import FacePath, VoiceModel
+from app.settings import LATE, Settings
+from models.inference import FacePath, FusionModel, VoiceModel
 
 
 class LoadingError(RuntimeError):
@@ -11,15 +11,19 @@ class LoadingError(RuntimeError):
 
 
 class Models(NamedTuple):
-    """Both paths' models, and why the preferred face model could not be had (None where it could)."""
+    """Both paths' models, that of their fusion, and why the preferred face model could not be had.
+
+    `fusion` is None for late fusion; `fallback` where the face model could be had.
+    """
 
     voice: VoiceModel
     face: FacePath
+    fusion: FusionModel | None
     fallback: str | None
 
 
 def load_models(settings: Settings) -> Models:
-    """Load both models in this process.
+    """Load the models in this process.
 
     Raises:
         LoadingError: an artefact is missing or damaged, or the engine is not installed.
@@ -28,22 +32,24 @@ def load_models(settings: Settings) -> Models:
     from models.artefact import ArtefactError
     from models.download import UnavailableError
     from models.face_path import load_face_path
-    from models.loading import load_voice
+    from models.loading import load_fusion, load_voice
 
+    engine, weights, threads = settings.inference_engine, settings.weights_dir, settings.inference_threads
     try:
-        voice = load_voice(
-            settings.voice_model,
-            engine=settings.inference_engine,
-            weights_dir=settings.weights_dir,
-            threads=settings.inference_threads,
+        voice = load_voice(settings.voice_model, engine=engine, weights_dir=weights, threads=threads)
+        fusion = (
+            None
+            if settings.fusion == LATE
+            else load_fusion(settings.fusion, engine=engine, weights_dir=weights, threads=threads)
         )
         face, fallback = load_face_path(
             settings.face_model,
-            engine=settings.inference_engine,
-            weights_dir=settings.weights_dir,
+            engine=engine,
+            weights_dir=weights,
             detector_confidence=settings.detector_confidence,
-            threads=settings.inference_threads,
+            threads=threads,
+            fusion=fusion,
         )
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault
-    return Models(voice, face, fallback)
+    return Models(voice, face, fusion, fallback)

@@ -1,6 +1,6 @@
 """Accuracy on the user's own copies of RAVDESS and FER-2013, through the code that serves viewers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from app.protocol import Calibrate, Result
 from app.session import Session
 from app.settings import Settings
 from models.datasets import fer2013
+from models.datasets.faces import with_labels
 from models.datasets.layout import DataLayoutError, draw
 from models.datasets.speech import Clip, ravdess, read_clips
 from models.inference import SAMPLE_RATE, FaceModel, Float32, Int16, UInt8, VoiceModel
@@ -89,25 +90,27 @@ def quick_check(settings: Settings, examples: Examples, voice: VoiceModel, face:
 
     Voices are streamed through a `Session`, clip by clip, and judged by what its viewer would have seen last.
     Faces are FER-2013's own crops (usage PublicTest), so the detector has no part in that figure. The fused figure
-    pairs voices and faces of one label at random: a synthetic check, since neither data set has both. What is
-    not there costs its figure and one note, nothing else.
+    pairs voices and faces of one label at random and fuses them late: a synthetic check, since neither data set has
+    both. What is not there costs its figure and one note, nothing else; so do labels that neither model can say.
     """
     accuracy = Accuracy(notes=list(examples.notes))
     rng = np.random.default_rng(seed)
+    known = voice.traits.labels, face.traits.labels
     voices = faces = None
-    if examples.clips:
-        voices = _voices(settings, examples.clips, voice, accuracy.notes, rng)
-    if examples.faces:
-        faces = classify_faces(face, examples.faces.images), examples.faces.labels
+    clips, pictures = _sayable(examples, {label for labels in known for label in labels}, accuracy.notes)
+    if clips:
+        voices = _voices(settings, clips, voice, accuracy.notes, rng)
+    if pictures:
+        faces = classify_faces(face, pictures.images), pictures.labels
     if voices:
         accuracy.reports["voice"] = report(*voices)
     if faces:
         accuracy.reports["face"] = report(*faces)
     if voices and faces:
-        fused, labels = synthetic_pairs(voices, faces, settings.fusion_weight, rng)
+        fused, labels = synthetic_pairs(voices, faces, settings.fusion_weight, rng, known)
         if labels.size:
             accuracy.reports["fused"] = report(fused, labels)
-            accuracy.notes.append("fused: synthetic pairs of a voice and a face of the same label")
+            accuracy.notes.append("fused: late fusion of synthetic pairs, a voice and a face of the same label")
         else:
             accuracy.notes.append("fused not checked: voices and faces have no label in common")
     return accuracy
@@ -187,17 +190,33 @@ def classify_faces(model: FaceModel, images: UInt8) -> Float32:
 
 
 def synthetic_pairs(
-    voices: tuple[Float32, Labels], faces: tuple[Float32, Labels], weight: float, rng: np.random.Generator
+    voices: tuple[Float32, Labels],
+    faces: tuple[Float32, Labels],
+    weight: float,
+    rng: np.random.Generator,
+    known: tuple[Collection[str], Collection[str]] = (LABELS, LABELS),
 ) -> tuple[Float32, Labels]:
-    """Give each voice a face of the same label at random, and fuse the two."""
+    """Give each voice a face of the same label at random, and fuse the two by the labels that each model knows."""
     fused, labels = [], []
     for probs, label in zip(*voices, strict=True):
         same = np.flatnonzero(faces[1] == label)
         if same.size:
-            both = late_fusion(probs, faces[0][rng.choice(same)], weight)
+            both = late_fusion(probs, faces[0][rng.choice(same)], weight, *known)
             fused.append(both)
             labels.append(label)
     return np.array(fused, dtype=np.float32), np.array(labels, dtype=np.int64)
+
+
+def _sayable(
+    examples: Examples, labels: Collection[str], notes: list[str]
+) -> tuple[list[Clip] | None, fer2013.Faces | None]:
+    """Leave out what no model can have right."""
+    left_out = [label for label in LABELS if label not in labels]
+    if not left_out:
+        return examples.clips, examples.faces
+    notes.append(f"left out, because no model knows them: {', '.join(left_out)}")
+    clips = examples.clips and [clip for clip in examples.clips if clip.label in labels]
+    return clips, examples.faces and with_labels(examples.faces, labels)
 
 
 def _voices(

@@ -1,6 +1,7 @@
 """The face side of one viewer. Pure: time is passed in."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.protocol import FaceState
 from app.settings import Settings
@@ -17,6 +18,15 @@ class Picture:
     at: float
 
 
+class _Seen(NamedTuple):
+    """What is kept of a frame that was looked at: neither the picture nor the face's crop."""
+
+    at: float
+    id: int | None
+    box: Box | None
+    is_face: bool
+
+
 class Seeing:
     """The newest frame of one viewer, and the smoothed answers about those before it.
 
@@ -31,7 +41,7 @@ class Seeing:
         self._stale_after = settings.stale_after
         self._waiting: Picture | None = None
         self._newest_at: float | None = None
-        self._seen: tuple[Picture, FaceReading] | None = None
+        self._seen: _Seen | None = None
 
     def receive(self, jpeg: bytes, number: int | None, now: float) -> None:
         """Take a frame; one that still waits is dropped and counted."""
@@ -54,7 +64,7 @@ class Seeing:
 
     def saw(self, picture: Picture, reading: FaceReading, now: float) -> None:
         """Take the reading of a frame; one that came too late is shown as stale, and void."""
-        self._seen = picture, reading
+        self._seen = _Seen(picture.at, picture.id, reading.box, reading.probs is not None)
         if reading.probs is not None and not self._is_stale(picture.at, now):
             self.answers.add(reading.probs, picture.at)
 
@@ -62,12 +72,12 @@ class Seeing:
         """Return the state, the probabilities [7], the face's box, and the id of the frame behind them."""
         if self._seen is None:
             return "absent", None, None, None
-        picture, reading = self._seen
-        if self._is_stale(picture.at, now):
+        at, number, box, is_face = self._seen
+        if self._is_stale(at, now):
             return "stale", None, None, None
-        if reading.probs is None:
-            return "no_face", None, reading.box, picture.id
-        return "ok", self.answers.mean(now), reading.box, picture.id
+        if not is_face:
+            return "no_face", None, box, number
+        return "ok", self.answers.mean(now), box, number
 
     def _is_stale(self, at: float, now: float) -> bool:
         return now - at > self._stale_after

@@ -16,7 +16,7 @@ from app import protocol
 from app.inference import Inference, LocalInference
 from app.loading import LoadingError, load_models
 from app.quick_check import find_examples, quick_check
-from app.settings import ROOT, Settings
+from app.settings import LATE, ROOT, Settings
 from app.streaming import Streaming
 
 STATIC = ROOT / "static"
@@ -58,7 +58,9 @@ def _load(settings: Settings) -> LocalInference:
         log.info("Quick accuracy check\n%s", accuracy.table())
         for note in accuracy.notes:
             log.warning(note)
-    return LocalInference(models.voice, models.face, fallback=models.fallback, max_batch=settings.max_batch)
+    return LocalInference(
+        models.voice, models.face, models.fusion, fallback=models.fallback, max_batch=settings.max_batch
+    )
 
 
 def create_app(settings: Settings, inference: Inference | None = None) -> FastAPI:
@@ -80,7 +82,8 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
             except LoadingError as fault:
                 app.state.start_error = str(fault)
                 raise
-        log.info("Voice model: %s, face model: %s", models.voice_name, models.face_name)
+        fusion = models.fusion_name or LATE
+        log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
         app.state.streaming = Streaming(settings, models)
         try:
             yield

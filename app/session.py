@@ -1,8 +1,11 @@
 """Everything the server knows of one viewer. Pure: time is passed in, no socket, clock or model inside."""
 
+from collections.abc import Collection
+
 from app import protocol
 from app.calibration import Calibrator, Learnt, Path
-from app.fusion import late_fusion, top_k, top_label
+from app.fusing import Fusing, Pair
+from app.fusion import late_fusion, sayable, top_k, top_label
 from app.hearing import Hearing, Window
 from app.seeing import Picture, Seeing
 from app.settings import Settings
@@ -16,7 +19,8 @@ class Session:
     """One viewer's sound, newest frame, smoothed histories, calibration and counters.
 
     The caller feeds it (`receive_audio`, `receive_frame`, `configure`, `calibrate`), asks what to infer
-    (`take_window`, `take_frame`), brings the answers (`heard`, `saw`), and reads a `result`, then the `calibration`.
+    (`take_window`, `take_frame`, then `take_pair`), brings the answers (`heard`, `saw`, `fused`), and reads a
+    `result`, then the `calibration`.
     All times are seconds of one monotonic clock.
 
     Args:
@@ -24,15 +28,25 @@ class Session:
         now: The time at which it begins.
         voice: What the voice model says of its answers.
         face: What the face model says of its answers.
+        fusion: What the fusion model says of its answers, where there is one.
     """
 
-    def __init__(self, settings: Settings, now: float, voice: Traits = NO_TRAITS, face: Traits = NO_TRAITS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: float,
+        voice: Traits = NO_TRAITS,
+        face: Traits = NO_TRAITS,
+        fusion: Traits = NO_TRAITS,
+    ) -> None:
         self._settings = settings
         self._started = now
         self._weight = settings.fusion_weight
         self._known = voice.labels, face.labels
+        self._known_to_both = fusion.labels
         self._hearing = Hearing(settings, voice.sharpening)
         self._seeing = Seeing(settings, face.sharpening)
+        self._fusing = Fusing(settings, fusion.sharpening)
         self._calibrator = Calibrator(settings, voice, face)
         self._missed_results = 0
 
@@ -52,6 +66,7 @@ class Session:
             self._weight = wish.fusion_weight
         if wish.voice_smoothing is not None:
             self._hearing.answers.resize(wish.voice_smoothing)
+            self._fusing.answers.resize(wish.voice_smoothing)
         if wish.face_smoothing is not None:
             self._seeing.answers.resize(wish.face_smoothing)
 
@@ -64,6 +79,7 @@ class Session:
                 self._calibrator.skip()
             case "reset":
                 self._calibrator.reset()
+                self._fusing.answers.clear()
         self._apply_what_was_learnt()
 
     @property
@@ -88,6 +104,10 @@ class Session:
         """Return the newest frame, once, unless it has grown stale."""
         return self._seeing.take(now)
 
+    def take_pair(self, now: float) -> Pair | None:
+        """Return the newest window that was heard and the newest face, if one is new and neither is stale."""
+        return self._fusing.take(now)
+
     # --- what the models said ---
 
     def heard(self, window: Window, probs: Float32, now: float, statistics: Float32 | None = None) -> None:
@@ -97,12 +117,18 @@ class Session:
         """
         self._calibrator.hear(window.at, probs, statistics)
         self._hearing.heard(window, probs, now)
+        self._fusing.heard(window, now)
 
     def saw(self, picture: Picture, reading: FaceReading, now: float) -> None:
         """Take the face path's reading of a frame; one that came too late is shown as stale, and void."""
         if reading.probs is not None:
             self._calibrator.see(picture.at, reading.probs)
         self._seeing.saw(picture, reading, now)
+        self._fusing.saw(picture, reading, now)
+
+    def fused(self, pair: Pair, probs: Float32, now: float) -> None:
+        """Take the fusion model's probabilities [7] of a pair; what came too late is void."""
+        self._fusing.fused(pair, probs, now)
 
     def miss_results(self, count: int = 1) -> None:
         """Count results that the viewer did not get."""
@@ -116,7 +142,7 @@ class Session:
         self._apply_what_was_learnt()
         voice_state, voice, audio_id = self._hearing.shown(now)
         face_state, face, box, frame_id = self._seeing.shown(now)
-        fused = late_fusion(voice, face, self._weight, *self._known)
+        fused, labels = self._fuse(voice, face, now)
         return protocol.Result(
             t=round(now - self._started, 3),
             voice=protocol.VoicePart(state=voice_state, label=_label(voice), probs=_named(voice)),
@@ -129,7 +155,7 @@ class Session:
             fused=protocol.FusedPart(state=_fused_state(voice, face), label=_label(fused), probs=_named(fused)),
             top5=()
             if fused is None
-            else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5)),
+            else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5, labels)),
             level=round(self._hearing.level(), 4),
             used=protocol.Used(audio=audio_id, frame=frame_id),
             dropped=protocol.Dropped(
@@ -151,6 +177,20 @@ class Session:
     def can_calibrate(self) -> bool:
         """Whether at least one of the models can be calibrated."""
         return self._calibrator.learns("voice") or self._calibrator.learns("face")
+
+    def _fuse(self, voice: Float32 | None, face: Float32 | None, now: float) -> tuple[Float32 | None, Collection[str]]:
+        """Return what both say together [7], and the labels that this could name.
+
+        Where both are shown the fusion model's answers count; until there is one, and without such a model, late
+        fusion does.
+        """
+        self._fusing.forget(now)
+        if voice is None:  # a voice that begins anew has no part in answers about the old one
+            self._fusing.answers.clear()
+        together = None if face is None else self._fusing.answers.mean(now)
+        if together is not None:
+            return together, self._known_to_both
+        return late_fusion(voice, face, self._weight, *self._known), sayable(voice, face, *self._known)
 
     def _live_paths(self, now: float) -> set[Path]:
         live: set[Path] = set()

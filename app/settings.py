@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -16,6 +16,9 @@ from models.windows import SILENCE_RMS
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
 """In the folder where the program was started."""
+
+LATE: Final = "late"
+"""The fusion that needs no model of its own, see `app.fusion`."""
 
 Weight = Annotated[float, Field(ge=WEIGHT_BOUNDS[0], le=WEIGHT_BOUNDS[1])]
 Count = Annotated[int, Field(ge=SMOOTHING_BOUNDS[0], le=SMOOTHING_BOUNDS[1])]
@@ -44,6 +47,8 @@ class Settings(BaseSettings):
     """Voice model: a name in `weights/`."""
     face_model: str = "auto"
     """Face model: `auto` prefers HSEmotion and falls back to the embedded model; or the name of one."""
+    fusion: str = LATE
+    """Fusion: `late` weighs what voice and face say; or a model that hears and sees at once: a name in `weights/`."""
     inference_engine: Literal["onnx", "torch"] = "onnx"
     """What runs the models: ONNX Runtime, or PyTorch (needs `requirements.txt`)."""
     inference_threads: Annotated[int, Field(ge=1, le=64)] = 1
@@ -54,7 +59,7 @@ class Settings(BaseSettings):
     """Folder of the trained models. Relative paths start at the project's folder; `~` is the home folder."""
 
     fusion_weight: Weight = 0.6
-    """Weight of the voice in the late fusion; the face has the rest. Viewers may change their own."""
+    """Weight of the voice in late fusion; the face has the rest. Viewers may change their own."""
     voice_smoothing: Count = 5
     """Voice windows that are averaged. Viewers may change their own."""
     face_smoothing: Count = 10

@@ -17,6 +17,7 @@ from typing import TypeVar
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
+from app.fusing import Pair
 from app.hearing import Window
 from app.inference import Inference, InferenceError, InvalidImageError
 from app.seeing import Picture
@@ -80,7 +81,9 @@ class _Viewer:
         self._settings = settings
         self._inference = inference
         self._clock = clock
-        self._session = Session(settings, clock(), inference.voice_traits, inference.face_traits)
+        self._session = Session(
+            settings, clock(), inference.voice_traits, inference.face_traits, inference.fusion_traits
+        )
         self._told = self._session.calibration
         self._slot: protocol.Result | None = None
         self._filled = asyncio.Event()
@@ -148,10 +151,8 @@ class _Viewer:
             self._session.miss_results(missed)
             await asyncio.sleep(max(0.0, due - self._clock()))
             started = self._clock()
-            asked = self._ask(started)
-            if asked:
-                # What is late goes on by itself, and its answer is in a later result.
-                await asyncio.wait(asked, timeout=interval / 2)
+            await self._wait(self._ask(started), started + interval / 2)
+            await self._wait(self._ask_both(self._clock()), started + interval / 2)
             now = self._clock()
             millis, self._millis = self._millis, {}
             times = protocol.Millis(**millis, total=_millis(now - started))
@@ -165,6 +166,17 @@ class _Viewer:
         if self._is_free("face") and (picture := self._session.take_frame(now)):
             asked.append(self._start("face", self._see, picture))
         return asked
+
+    def _ask_both(self, now: float) -> list[asyncio.Task[None]]:
+        """Ask the fusion model, once voice and face have answered, if there is one and something to ask."""
+        if self._is_free("fusion") and (pair := self._session.take_pair(now)):
+            return [self._start("fusion", self._fuse, pair)]
+        return []
+
+    async def _wait(self, asked: list[asyncio.Task[None]], deadline: float) -> None:
+        """Wait for answers; what is late goes on by itself, and its answer is in a later result."""
+        if asked:
+            await asyncio.wait(asked, timeout=max(0.0, deadline - self._clock()))
 
     def _is_free(self, path: str) -> bool:
         task = self._asked.get(path)
@@ -196,6 +208,10 @@ class _Viewer:
         reading = await self._inference.face(picture.jpeg)
         self._session.saw(picture, reading, self._clock())
 
+    async def _fuse(self, pair: Pair) -> None:
+        probs = await self._inference.fusion(pair.window, pair.crop)
+        self._session.fused(pair, probs, self._clock())
+
     # --- send ---
 
     def _put(self, result: protocol.Result) -> None:
@@ -225,12 +241,17 @@ class _Viewer:
         await self._say(protocol.Error(code=code, message=message, recoverable=True))
 
     def _ready(self) -> protocol.Ready:
+        models = self._inference
         return protocol.Ready(
             session=secrets.token_hex(8),
             labels=LABELS,
-            models=protocol.Models(voice=self._inference.voice_name, face=self._inference.face_name),
-            knows=protocol.Knows(voice=self._inference.voice_traits.labels, face=self._inference.face_traits.labels),
-            fallback=self._inference.fallback,
+            models=protocol.Models(voice=models.voice_name, face=models.face_name, fusion=models.fusion_name),
+            knows=protocol.Knows(
+                voice=models.voice_traits.labels,
+                face=models.face_traits.labels,
+                fusion=None if models.fusion_name is None else models.fusion_traits.labels,
+            ),
+            fallback=models.fallback,
             settings=self._session.settings,
             limits=protocol.Limits(
                 message_bytes=self._settings.max_message_bytes,

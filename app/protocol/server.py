@@ -43,6 +43,8 @@ class Models(_ServerMessage):
 
     voice: str
     face: str
+    fusion: str | None = None
+    """Of the model that hears and sees at once; null for late fusion."""
 
 
 class Knows(_ServerMessage):
@@ -50,6 +52,8 @@ class Knows(_ServerMessage):
 
     voice: tuple[str, ...] = LABELS
     face: tuple[str, ...] = LABELS
+    fusion: tuple[str, ...] | None = None
+    """Null for late fusion, which takes them from the other two."""
 
 
 class Features(_ServerMessage):
@@ -160,10 +164,11 @@ class Dropped(_ServerMessage):
 
 
 class Millis(_ServerMessage):
-    """Server time in milliseconds; a path that was not asked for this result is null."""
+    """Server time in milliseconds; a model that was not asked for this result is null."""
 
     voice: float | None = None
     face: float | None = None
+    fusion: float | None = None
     total: float = 0.0
 
 
@@ -177,7 +182,7 @@ class Result(_ServerMessage):
     face: FacePart
     fused: FusedPart
     top5: tuple[Ranked, ...] = ()
-    """The five most probable labels of `fused`; empty where it is `none`."""
+    """The most probable labels of `fused`, up to five of those that it can name; empty where it is `none`."""
     level: float
     """RMS of the newest sound, 0 to 1."""
     used: Used

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from tqdm import tqdm
 
-from app.settings import Settings, load
+from app.settings import LATE, Settings, load
 from scripts.predict.answer import Answer, Fault
 from scripts.predict.outputs import OutputError, Outputs
 
@@ -136,8 +136,9 @@ def _files(predictor: "Predictor", files: Sequence[Path]) -> Iterator[Answer | F
 
     for path in tqdm(files, unit="file", leave=False, disable=None if len(files) > 1 else True):
         total = None if kind(path) == "picture" or not sys.stderr.isatty() else length(path)
-        unit = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s" if total else None
-        with tqdm(total=total, desc=named(path), bar_format=unit, leave=False, disable=None) as bar:
+        # With a {bar} in it tqdm cuts the line where the terminal ends; a name that wraps could not be cleared.
+        form = "{percentage:3.0f}%|{bar:30}| {n:.1f}/{total:.1f} s  {desc}" if total else "{desc}{bar}"
+        with tqdm(total=total, desc=named(Path(path.name)), bar_format=form, leave=False, disable=None) as bar:
             yield predictor.file(path, lambda done: bar.update(min(done, total or done) - bar.n))  # noqa: B023 - called at once
 
 
@@ -178,11 +179,12 @@ def _models(wish: argparse.Namespace, settings: Settings) -> tuple["VoiceModel",
     from app.loading import load_models
     from models.face_path import DetectedFacePath
 
-    named = {"voice_model": wish.voice_model, "face_model": wish.face_model}
+    # Late fusion is the only one that is used here.
+    named = {"voice_model": wish.voice_model, "face_model": wish.face_model, "fusion": LATE}
     chosen = settings.model_copy(update={name: model for name, model in named.items() if model})
-    voice, face, fallback = load_models(chosen)
-    assert isinstance(face, DetectedFacePath)  # noqa: S101 - what `load_models` loads
-    return voice, face, fallback
+    models = load_models(chosen)
+    assert isinstance(models.face, DetectedFacePath)  # noqa: S101 - what `load_models` loads
+    return models.voice, models.face, models.fallback
 
 
 def _seconds(text: str) -> float:

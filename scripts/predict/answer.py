@@ -1,9 +1,10 @@
 """What is said of one source as a whole, and moment by moment."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.fusion import late_fusion, top_k, top_label
+from app.fusion import late_fusion, sayable, top_k, top_label
 from app.protocol import FacePart, FusedPart, Ranked, Result, VoicePart
 from models.inference import Box, Float32
 from models.labels import LABELS
@@ -49,7 +50,7 @@ class Answer:
         voice: Of the whole: the mean over windows of up to 4 s.
         face: Of the whole: the mean over all pictures with a face. Only one picture's answer has a box.
         fused: Of both.
-        top5: The five most probable labels of `fused`.
+        top5: The most probable labels of `fused`, up to five of those that the models behind it know.
         timeline: The stream's results, in order; none for a picture, or a moment.
     """
 
@@ -79,12 +80,14 @@ def answer(
     voice: Float32 | None,
     face: Float32 | None,
     weight: float,
+    known: tuple[Collection[str], Collection[str]] = (LABELS, LABELS),
     *,
     box: Box | None = None,
     timeline: tuple[Result, ...] = (),
 ) -> Answer:
-    """Fuse the probabilities [7] of the whole, None where there are none."""
-    fused = late_fusion(voice, face, weight)
+    """Fuse the probabilities [7] of the whole, None where there are none; `known` are the labels of both models."""
+    fused = late_fusion(voice, face, weight, *known)
+    ranked = () if fused is None else top_k(fused, 5, sayable(voice, face, *known))
     return Answer(
         source,
         used,
@@ -104,7 +107,7 @@ def answer(
             label=_label(fused),
             probs=_named(fused),
         ),
-        () if fused is None else tuple(Ranked(label=label, prob=round(prob, 4)) for label, prob in top_k(fused)),
+        tuple(Ranked(label=label, prob=round(prob, 4)) for label, prob in ranked),
         timeline,
     )
 

@@ -44,6 +44,7 @@ class Predictor:
         self._settings = settings
         self._voice = voice
         self._face = face
+        self._known = voice.traits.labels, face.model.traits.labels
 
     def file(self, path: Path, watch: Watch = lambda seconds: None) -> Answer | Fault:
         """Return what is said of a file, or why nothing can be."""
@@ -76,6 +77,7 @@ class Predictor:
             None if heard is None else heard[0],
             face,
             self._settings.fusion_weight,
+            self._known,
             box=None if reading is None else reading.box,
         )
 
@@ -111,7 +113,7 @@ class Predictor:
         voice, windows, window = self._whole_voice(sound) if chunks else (None, 0, 0.0)
         used = Used(len(sound) / SAMPLE_RATE, windows, window, onlooker.pictures, onlooker.faces)
         weight = self._settings.fusion_weight
-        return answer(named(path), used, voice, onlooker.mean(), weight, timeline=tuple(timeline))
+        return answer(named(path), used, voice, onlooker.mean(), weight, self._known, timeline=tuple(timeline))
 
     def _whole_voice(self, sound: Int16) -> tuple[Float32 | None, int, float]:
         return whole_voice(self._voice, sound, self._settings.result_interval, self._settings.silence_rms)

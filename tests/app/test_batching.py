@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import threading
+import weakref
 
 import pytest
 
@@ -88,6 +89,21 @@ async def test_a_model_that_answers_too_little_fails_its_batch(caplog):
         await batcher.submit(1)
     batcher.close()
     assert "0 outcomes for 1 items" in caplog.text
+
+
+async def test_nothing_that_was_submitted_is_kept_after_its_answer():
+    class Picture:
+        pass
+
+    batcher = Batcher("looker", lambda items: [0 for _ in items], max_batch=1)
+    picture = Picture()
+    kept = weakref.ref(picture)
+    assert await batcher.submit(picture) == 0
+    del picture
+    async with asyncio.timeout(10):
+        while kept() is not None:  # noqa: ASYNC110 - the thread may still be on its way to the next question
+            await asyncio.sleep(0)
+    batcher.close()
 
 
 async def test_closing_answers_what_waits_and_ends_the_thread(gate, batcher):

@@ -4,7 +4,7 @@ from arithmetic_models import probabilities
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fusion import late_fusion, top_k, top_label
+from app.fusion import late_fusion, sayable, top_k, top_label
 from models.labels import LABELS
 
 PROBS = st.floats(-100, 100).map(probabilities)
@@ -99,3 +99,17 @@ def test_top_k_is_sorted_capitalised_and_starts_with_the_top_label(probs, k):
     assert [p for _, p in ranked] == sorted(probs.tolist(), reverse=True)[:k]
     assert ranked[0][0] == top_label(probs).capitalize()
     assert all(probs[LABELS.index(label.lower())] == p for label, p in ranked)
+
+
+@given(PROBS, st.integers(1, 7), SOME)
+def test_top_k_of_some_labels_leaves_the_others_out_and_the_order_as_it_is(probs, k, some):
+    kept = [entry for entry in top_k(probs, 7) if entry[0].lower() in some]
+    assert top_k(probs, k, some) == kept[:k]
+
+
+@given(PROBS, PROBS, WEIGHTS, SOME, SOME)
+def test_what_is_not_sayable_is_nought_in_late_fusion(voice, face, weight, hears, sees):
+    voice, face = among(voice, hears), among(face, sees)
+    for answers, labels in (((voice, face), hears | sees), ((voice, None), hears), ((None, face), sees)):
+        assert sayable(*answers, hears, sees) == labels
+        assert {LABELS[i] for i in np.flatnonzero(late_fusion(*answers, weight, hears, sees))} <= labels

@@ -9,9 +9,13 @@ from arithmetic_models import (
     FACE,
     NEUTRAL,
     NO_FACE,
+    OTHER_FACE,
     MeanVoice,
+    ProductFusion,
     SumFace,
+    face_crop,
     face_probs,
+    fusion_probs,
     tone,
     voice_probs,
     voice_statistics,
@@ -142,3 +146,35 @@ async def test_statistics_that_are_not_finite_are_no_answer_and_cost_nobody_else
 async def test_a_model_that_is_not_adaptive_describes_nothing(inference):
     with pytest.raises(InferenceError, match="takes no references"):
         await inference.voice(tone(800), describe=True)
+
+
+async def test_pairs_of_all_viewers_share_calls_and_each_gets_its_own_answer():
+    four = Traits(labels=("angry", "happy", "neutral", "sad"))
+    inference = LocalInference(MeanVoice(), SumFace(), ProductFusion(four))
+    assert (inference.fusion_name, inference.fusion_traits) == ("product", four)
+    pairs = [(tone(800, 1000 * loud), face_crop(jpeg)) for loud in (1, 2, 3) for jpeg in (FACE, OTHER_FACE)]
+    answers = await asyncio.gather(*(inference.fusion(*pair) for pair in pairs))
+    for pair, probs in zip(pairs, answers, strict=True):
+        assert probs == pytest.approx(fusion_probs(*pair))
+    inference.close()
+    with pytest.raises(InferenceError, match="closed"):
+        await inference.fusion(*pairs[0])
+
+
+async def test_a_fused_answer_that_is_not_finite_is_none_and_costs_nobody_else():
+    class Overflowing(ProductFusion):
+        def predict(self, windows, crops):
+            return np.where(crops.reshape(len(crops), -1)[:, :1] == 7, np.nan, super().predict(windows, crops))
+
+    inference = LocalInference(MeanVoice(), SumFace(), Overflowing())
+    crops = np.full((8, 8, 1), 7, np.uint8), face_crop(FACE)
+    bad, good = await asyncio.gather(*(inference.fusion(tone(800), crop) for crop in crops), return_exceptions=True)
+    assert isinstance(bad, InferenceError)
+    assert good == pytest.approx(fusion_probs(tone(800), face_crop(FACE)))
+    inference.close()
+
+
+async def test_without_a_fusion_model_there_is_nobody_to_ask(inference):
+    assert inference.fusion_name is None
+    with pytest.raises(InferenceError, match="no fusion model"):
+        await inference.fusion(tone(800), face_crop(FACE))

@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
 
-from app.quick_check import PARTS, Accuracy, find_examples, quick_check, stream_clip
+from app.fusion import late_fusion
+from app.quick_check import PARTS, Accuracy, find_examples, quick_check, stream_clip, synthetic_pairs
 from app.settings import ROOT, Settings
 from models.inference import Float32, Int16, Traits, UInt8
 from models.labels import LABELS
@@ -97,6 +99,59 @@ def test_actors_that_the_model_was_trained_on_do_not_count(ravdess: Path) -> Non
 def test_at_most_so_many_of_each_label(ravdess: Path, fer2013: Path) -> None:
     accuracy = check(ravdess_root=ravdess, fer2013_root=fer2013, quick_check_per_class=1)
     assert {name: accuracy.reports[name].n for name in PARTS} == dict.fromkeys(PARTS, 7)
+
+
+def among(model: type, labels: tuple[str, ...]) -> Any:
+    """Let a model say some labels alone."""
+
+    class Subset(model):  # type: ignore[misc]
+        traits = Traits(labels=labels)
+
+        def predict(self, inputs: Any, *others: Any) -> Float32:
+            kept = np.where(np.isin(LABELS, labels), super().predict(inputs, *others), 0)
+            return np.asarray(kept / kept.sum(axis=1, keepdims=True), np.float32)
+
+    return Subset()
+
+
+def test_labels_that_no_model_knows_are_left_out_and_named(ravdess: Path, fer2013: Path) -> None:
+    settings = Settings(_env_file=None, ravdess_root=ravdess, fer2013_root=fer2013)  # type: ignore[call-arg]
+    voice = among(LoudnessVoice, ("angry", "happy", "neutral"))
+    face = among(BrightnessFace, ("happy", "neutral", "surprise"))
+    accuracy = quick_check(settings, find_examples(settings), voice, face)
+    assert "left out, because no model knows them: disgust, fear, sad" in accuracy.notes
+    known = {"angry", "happy", "neutral", "surprise"}
+    for part in PARTS:
+        assert set(accuracy.reports[part].recall) == known
+    # What one of the two does not know stays, as the miss that it is.
+    assert accuracy.reports["voice"].recall == {"angry": 1.0, "happy": 1.0, "neutral": 1.0, "surprise": 0.0}
+    assert accuracy.reports["face"].recall == {"angry": 0.0, "happy": 1.0, "neutral": 1.0, "surprise": 1.0}
+    assert accuracy.reports["voice"].n == 10  # of two actors, each neutral twice
+
+
+def test_models_that_know_nothing_of_the_data_measure_nothing(fer2013: Path) -> None:
+    for label in LABELS[:6]:
+        shutil.rmtree(fer2013 / "test" / label)
+    settings = Settings(_env_file=None, fer2013_root=fer2013)  # type: ignore[call-arg]
+    two = "angry", "sad"
+    models = among(LoudnessVoice, two), among(BrightnessFace, two)
+    accuracy = quick_check(settings, find_examples(settings), *models)
+    assert not accuracy.reports
+    assert any("surprise" in note for note in accuracy.notes)
+
+
+def test_pairs_are_fused_by_the_labels_that_each_model_knows() -> None:
+    voice = np.array([[0.5, 0, 0, 0.5, 0, 0, 0]], np.float32)
+    face = np.array([[0, 0, 0, 0.1, 0, 0, 0.9]], np.float32)
+    label, rng = np.array([3]), np.random.default_rng(0)
+    known = ("angry", "happy"), ("happy", "surprise")
+    fused, labels = synthetic_pairs((voice, label), (face, label), 0.6, rng, known)
+    assert labels.tolist() == [3]
+    expected = late_fusion(voice[0], face[0], 0.6, *known)
+    assert expected is not None
+    assert fused[0].tolist() == expected.tolist()
+    plain, _ = synthetic_pairs((voice, label), (face, label), 0.6, rng)
+    assert plain.tolist() != fused.tolist()
 
 
 def test_missing_roots_are_notes_and_null(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from arithmetic_models import (
     NEUTRAL,
     NO_FACE,
     OTHER_FACE,
+    face_crop,
     face_probs,
+    fusion_probs,
     tone,
     voice_probs,
     voice_statistics,
@@ -27,11 +29,11 @@ SECOND = 16_000
 LOUD, QUIET = tone(SECOND), tone(SECOND, 3)
 
 
-ADAPTIVE, KNOWN, PLAIN = Traits(adaptive=True), Traits(neutral=NEUTRAL), Traits()
+ADAPTIVE, KNOWN, SURER, PLAIN = Traits(adaptive=True), Traits(neutral=NEUTRAL), Traits(sharpening=0.5), Traits()
 
 
-def new_session(now=0.0, voice=PLAIN, face=PLAIN, **changes) -> Session:
-    return Session(Settings(_env_file=None, **changes), now, voice, face)
+def new_session(now=0.0, voice=PLAIN, face=PLAIN, fusion=PLAIN, **changes) -> Session:
+    return Session(Settings(_env_file=None, **changes), now, voice, face, fusion)
 
 
 def hear(session, now):
@@ -465,8 +467,9 @@ class AnyViewer(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = 0.0
-        self.session = new_session(voice=ADAPTIVE, face=KNOWN, calibration_seconds=3)
-        self.window = self.picture = None
+        self.session = new_session(voice=ADAPTIVE, face=KNOWN, fusion=SURER, calibration_seconds=3)
+        self.window = self.picture = self.pair = None
+        self.asked = []
         self.received = self.taken = 0
         self.dropped = (0, 0, 0)
 
@@ -521,9 +524,26 @@ class AnyViewer(RuleBasedStateMachine):
     def answer_face(self, answers):
         if answers:
             nobody = self.picture.jpeg == NO_FACE
-            reading = FaceReading() if nobody else FaceReading(BOX, face_probs(self.picture.jpeg))
+            jpeg = self.picture.jpeg
+            reading = FaceReading() if nobody else FaceReading(BOX, face_probs(jpeg), face_crop(jpeg))
             self.session.saw(self.picture, reading, self.now)
         self.picture = None
+
+    @precondition(lambda self: self.pair is None)
+    @rule()
+    def ask_both(self):
+        self.pair = self.session.take_pair(self.now)
+        if self.pair is not None:
+            assert self.now - 2.0 <= self.pair.at <= self.now
+            assert not any(pair.window is self.pair.window and pair.crop is self.pair.crop for pair in self.asked)
+            self.asked.append(self.pair)
+
+    @precondition(lambda self: self.pair is not None)
+    @rule(answers=st.booleans())
+    def answer_both(self, answers):
+        if answers:
+            self.session.fused(self.pair, fusion_probs(self.pair.window, self.pair.crop), self.now)
+        self.pair = None
 
     @invariant()
     def result_is_consistent(self):

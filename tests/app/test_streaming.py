@@ -2,20 +2,37 @@
 
 import asyncio
 import base64
+import gc
 import json
 import logging
 import struct
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from arithmetic_models import BOX, BROKEN, FACE, NEUTRAL, NO_FACE, face_probs, tone, voice_probs, voice_statistics
+from arithmetic_models import (
+    BOX,
+    BROKEN,
+    FACE,
+    NEUTRAL,
+    NO_FACE,
+    face_crop,
+    face_probs,
+    fusion_probs,
+    tone,
+    voice_probs,
+    voice_statistics,
+)
 from starlette.websockets import WebSocket
 from virtual_time import run
 
+from app.fusion import late_fusion
 from app.inference import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
 from models.inference import FaceReading, Traits
+from models.labels import LABELS
 
 SECOND = tone(16_000)
 PLAIN = Traits()
@@ -24,7 +41,8 @@ PLAIN = Traits()
 class Answers:
     """An `Inference` that answers from arithmetic, after a delay, and counts what is under way."""
 
-    voice_name, face_name, fallback = "mean", "sum", "no HSEmotion here"
+    voice_name, face_name, fusion_name, fallback = "mean", "sum", None, "no HSEmotion here"
+    fusion_traits = PLAIN
 
     def __init__(self, *, voice_delay=0.0, face_delay=0.0, voice_error=None, face_error=None, voice=PLAIN, face=PLAIN):
         self.voice_traits, self.face_traits = voice, face
@@ -57,6 +75,32 @@ class Answers:
 
     def close(self):
         pass
+
+
+class FusedAnswers(Answers):
+    """With a model that hears and sees at once, and knows four labels. It keeps no picture that it gave away."""
+
+    fusion_name, fusion_traits = "product", Traits(labels=("angry", "happy", "neutral", "sad"))
+
+    def __init__(self, *, fusion_delay=0.0, fusion_error=None, **others):
+        super().__init__(**others)
+        self.delays["fusion"], self.errors["fusion"] = fusion_delay, fusion_error
+        self.under_way["fusion"] = self.most["fusion"] = 0
+        self.questions = []
+        self.crops = []
+
+    async def face(self, jpeg):
+        reading = await super().face(jpeg)
+        if reading.probs is None:
+            return reading
+        crop = face_crop(jpeg)
+        self.crops.append(weakref.ref(crop))
+        return replace(reading, crop=crop)
+
+    async def fusion(self, window, crop):
+        self.questions.append((window.tobytes(), crop.tobytes()))
+        await self._work("fusion")
+        return fusion_probs(window, crop)
 
 
 class Viewer:
@@ -132,7 +176,8 @@ def test_ready_comes_first_and_says_what_is_served():
 
     (ready,) = run(visit())
     assert (ready["type"], ready["protocol"], len(ready["labels"])) == ("ready", 1, 7)
-    assert ready["models"] == {"voice": "mean", "face": "sum"}
+    assert ready["models"] == {"voice": "mean", "face": "sum", "fusion": None}
+    assert ready["knows"] == {"voice": list(LABELS), "face": list(LABELS), "fusion": None}
     assert ready["fallback"] == "no HSEmotion here"
     assert ready["features"] == {"calibration": False}
     assert ready["limits"] == {
@@ -174,7 +219,7 @@ def test_voice_and_face_are_answered_fused_and_accounted_for():
 
     last = run(visit())[-1]
     assert [last[path]["state"] for path in ("voice", "face", "fused")] == ["ok", "ok", "ok"]
-    assert last["ms"] == {"voice": 2.0, "face": 8.0, "total": 8.0}
+    assert last["ms"] == {"voice": 2.0, "face": 8.0, "fusion": None, "total": 8.0}
     assert last["used"]["audio"] >= 9
     assert last["used"]["frame"] >= 9
     assert last["dropped"]["audio"] == last["dropped"]["results"] == 0
@@ -443,3 +488,111 @@ def test_what_is_learnt_of_a_viewer_is_gone_when_it_leaves_and_never_logged(capl
     assert not other.of_type("calibration")
     assert other.results[-1]["voice"]["probs"] != first.results[-1]["voice"]["probs"]
     assert not [record for record in caplog.records if record.name.startswith(("app", "models"))]
+
+
+FOUR_CHUNKS = np.tile(SECOND[:4000], 4)
+TOGETHER = fusion_probs(FOUR_CHUNKS, face_crop(FACE))
+LATE = late_fusion(voice_probs(FOUR_CHUNKS), face_probs(FACE), 0.6)
+
+
+def talk_to(answers, seconds, **settings):
+    """Be a viewer with a steady voice and face for so long; a last second in silence of both."""
+
+    async def visit():
+        viewer = Viewer(new_streaming(answers, **settings))
+        await viewer.talk(seconds)
+        await asyncio.sleep(1)
+        await viewer.leave()
+        return viewer
+
+    return run(visit())
+
+
+def is_fused_as(result, probs):
+    return result["fused"]["probs"] == pytest.approx(dict(zip(LABELS, probs.tolist(), strict=True)), abs=1e-4)
+
+
+def test_ready_says_which_model_fuses_and_what_it_knows():
+    (ready,) = talk_to(FusedAnswers(), 0).of_type("ready")
+    assert ready["models"]["fusion"] == "product"
+    assert ready["knows"]["fusion"] == ["angry", "happy", "neutral", "sad"]
+
+
+def test_the_fusion_model_answers_within_the_result_of_what_it_was_asked_about():
+    answers = FusedAnswers(voice_delay=0.01, face_delay=0.02, fusion_delay=0.03)
+    viewer = talk_to(answers, 4)
+    shown = [r for r in viewer.results if r["fused"]["state"] == "ok"]
+    assert all(is_fused_as(r, TOGETHER) for r in shown)
+    assert shown[0]["ms"] == {"voice": 10.0, "face": 20.0, "fusion": 30.0, "total": 50.0}
+    assert shown[0] == next(r for r in viewer.results if r["voice"]["state"] == "ok")
+    assert len(answers.questions) == sum(r["ms"]["fusion"] is not None for r in viewer.results)
+    assert len(shown) - 2 <= len(answers.questions) <= len(shown)  # nothing is new in the last second
+
+
+def test_a_slow_fusion_model_costs_its_own_answers_only():
+    answers = FusedAnswers(fusion_delay=1.7)
+    results = talk_to(answers, 10, voice_smoothing=10).results
+    shown = [r for r in results if r["fused"]["state"] == "ok"]
+    late = [is_fused_as(r, LATE) for r in shown]
+    assert late == sorted(late, reverse=True)  # late fusion until the first answer, never again
+    assert 3 <= sum(late) <= 4
+    assert [r for r in shown if not is_fused_as(r, LATE)] == [r for r in shown if is_fused_as(r, TOGETHER)]
+    assert answers.most["fusion"] == 1
+    assert {r["ms"]["fusion"] for r in results} == {None, 1700.0}
+    assert max(r["at"] - 0.5 * round(r["at"] / 0.5 - 0.25) for r in results) <= 0.26
+
+
+def test_a_late_face_does_not_keep_the_fusion_model_from_an_answer():
+    answers = FusedAnswers(face_delay=0.4)
+    results = talk_to(answers, 6).results
+    assert answers.questions
+    assert any(is_fused_as(r, TOGETHER) for r in results)
+    assert max(r["at"] - 0.5 * round(r["at"] / 0.5 - 0.25) for r in results) <= 0.26
+
+
+def test_a_fusion_model_that_fails_costs_an_error_for_each_question_and_late_fusion_goes_on():
+    answers = FusedAnswers(fusion_error=InferenceError("fusion model failed"))
+    viewer = talk_to(answers, 4)
+    shown = [r for r in viewer.results if r["fused"]["state"] == "ok"]
+    assert shown
+    assert all(is_fused_as(r, LATE) for r in shown)
+    errors = viewer.of_type("error")
+    assert {(e["code"], e["message"], e["recoverable"]) for e in errors} == {
+        ("inference_failed", "fusion model failed", True)
+    }
+    assert len(errors) == len(answers.questions) > 3
+
+
+def test_the_fusion_model_is_asked_only_where_there_is_a_voice_and_a_face():
+    async def visit():
+        answers = FusedAnswers()
+        streaming = new_streaming(answers)
+        viewers = [Viewer(streaming) for _ in range(3)]
+        await asyncio.gather(
+            viewers[0].talk(3, face=NO_FACE),
+            viewers[1].talk(3, sound=np.zeros(4000, np.int16)),
+            viewers[2].talk(3, face=None),
+        )
+        await asyncio.gather(*(viewer.leave() for viewer in viewers))
+        return answers, [viewer.results[-1]["fused"]["state"] for viewer in viewers]
+
+    answers, states = run(visit())
+    assert states == ["voice_only", "face_only", "voice_only"]
+    assert not answers.questions
+
+
+def test_no_face_outlives_its_time_in_a_stream():
+    async def visit():
+        answers = FusedAnswers()
+        viewer = Viewer(new_streaming(answers))
+        await viewer.talk(3)
+        kept = [crop for crop in answers.crops if crop() is not None]
+        await asyncio.sleep(2.6)
+        gc.collect()
+        left = [crop for crop in answers.crops if crop() is not None]
+        await viewer.leave()
+        return len(answers.crops), len(kept), len(left)
+
+    given, kept, left = run(visit())
+    assert given >= 5
+    assert (kept, left) == (1, 0)
