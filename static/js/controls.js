@@ -46,6 +46,9 @@ export class DevicePickers {
 /** The sliders. `onConfigure` is called with the settings that the user changed. */
 export class SettingSliders {
   #fieldset = document.getElementById("settings");
+  #help = document.getElementById("fusion_weight-help");
+  #weightWords = this.#help.textContent;
+  #fusion = null; // the name of a model that weighs voice and face by itself
   #onConfigure;
   #changed = {};
   #timer = null;
@@ -58,12 +61,14 @@ export class SettingSliders {
     }
   }
 
+  /** Null where a model fuses. */
   get fusionWeight() {
-    return Number(document.getElementById("fusion_weight").value);
+    return this.#fusion === null ? Number(document.getElementById("fusion_weight").value) : null;
   }
 
   /** Take bounds and values from the server's `ready`; what the user has changed stays changed. */
-  show({ limits, settings }) {
+  show({ limits, settings, models }) {
+    this.#fusion = models.fusion ?? null;
     for (const name of Object.keys(SETTINGS)) {
       const slider = document.getElementById(name);
       const [least, most] = limits[name];
@@ -72,6 +77,10 @@ export class SettingSliders {
       this.#say(name, Number(slider.value));
     }
     this.#fieldset.disabled = false;
+    const weight = document.getElementById("fusion_weight");
+    weight.disabled = this.#fusion !== null;
+    weight.parentElement.classList.toggle("off", weight.disabled);
+    this.#help.textContent = weight.disabled ? `${this.#fusion} weighs voice and face by itself.` : this.#weightWords;
   }
 
   #change(name, value) {

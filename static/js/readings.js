@@ -1,6 +1,6 @@
 /** The cards that show what one path (voice, face or fused) says: label, confidence, seven bars. */
 
-import { LABELS, capitalise, percent } from "./words.js";
+import { LABELS, capitalise, percent, unknownWords } from "./words.js";
 
 /** One list row for each label: swatch, name, bar, percentage. */
 function barRow(label) {
@@ -20,7 +20,15 @@ function barRow(label) {
   return { row, fill, value };
 }
 
+/** Grey an item for a label that cannot come, and say why; give it back where it can. */
+export function markUnknown(item, isKnown, path) {
+  item.classList.toggle("unknown", !isKnown);
+  item.title = isKnown ? "" : unknownWords(path);
+}
+
 export class Reading {
+  #path;
+  #known = LABELS;
   #root;
   #state;
   #verdict;
@@ -28,6 +36,7 @@ export class Reading {
 
   /** @param {"voice" | "face" | "fused"} path; fills the section with that id */
   constructor(path) {
+    this.#path = path;
     this.#root = document.getElementById(path);
     const content = document.getElementById("reading-template").content.cloneNode(true);
     const heading = content.querySelector("h2");
@@ -48,6 +57,12 @@ export class Reading {
     this.#fill(label, probs);
   }
 
+  /** @param labels that this path can say; the others are greyed */
+  expect(labels) {
+    this.#known = labels;
+    for (const [label, { row }] of this.#bars) markUnknown(row, labels.includes(label), this.#path);
+  }
+
   clear(words) {
     this.#root.dataset.state = "off";
     this.#state.textContent = words;
@@ -60,13 +75,13 @@ export class Reading {
     this.#verdict.querySelector(".confidence").textContent = label ? percent(probs[label]) : "";
     for (const [name, { row, fill, value }] of this.#bars) {
       fill.style.transform = `scaleX(${probs[name] ?? 0})`;
-      value.textContent = name in probs ? percent(probs[name]) : "–";
+      value.textContent = name in probs && this.#known.includes(name) ? percent(probs[name]) : "–";
       row.classList.toggle("leading", name === label);
     }
   }
 }
 
-/** The Top-5 list; its five places are always there. */
+/** The Top-5 list; its five places are always there, also where the models know fewer labels. */
 export class TopFive {
   #rows;
 

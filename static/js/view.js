@@ -4,11 +4,11 @@
  */
 
 import { Problems } from "./problems.js";
-import { Reading, TopFive } from "./readings.js";
+import { Reading, TopFive, markUnknown } from "./readings.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { Toast } from "./toast.js";
-import { LABELS, capitalise, connectionWords, signWords, stateWords } from "./words.js";
+import { LABELS, capitalise, connectionWords, labelsKnown, modelWords, signWords, stateWords } from "./words.js";
 
 const TITLE = document.title;
 const PATHS = ["voice", "face", "fused"];
@@ -26,6 +26,7 @@ export class View {
   #topFive = new TopFive(element("top5"));
   #timeline = new Timeline(element("timeline"));
   #problems = new Problems();
+  #legend = LABELS.map((label) => Object.assign(document.createElement("li"), { textContent: capitalise(label) }));
   #toast = new Toast(element("problems"), (subject) => {
     this.#problems.dismiss(subject);
     this.#showProblems();
@@ -35,9 +36,8 @@ export class View {
   #connected = false;
 
   constructor() {
-    const swatches = LABELS.map((label) => Object.assign(document.createElement("li"), { textContent: capitalise(label) }));
-    swatches.forEach((item, i) => (item.dataset.emotion = LABELS[i]));
-    element("legend").append(...swatches);
+    this.#legend.forEach((item, i) => (item.dataset.emotion = LABELS[i]));
+    element("legend").append(...this.#legend);
     if (!isLoopback(location.hostname)) element("server-name").textContent = location.host;
   }
 
@@ -107,7 +107,7 @@ export class View {
     this.#clear("Waiting");
   }
 
-  /** @param {number} weight the fusion weight behind it */
+  /** @param {number | null} weight the fusion weight behind it, null where a model fuses */
   showResult(result, weight) {
     for (const path of PATHS) {
       const { state, label } = result[path];
@@ -133,9 +133,12 @@ export class View {
     this.#stage.showLevel(rms);
   }
 
-  showReady({ models, fallback, settings }) {
+  showReady({ models, knows, fallback, settings }) {
     this.#timeline.expectEvery(settings.result_interval * 1000);
-    element("models").textContent = `Models: ${models.voice} (voice), ${models.face} (face).`;
+    const known = labelsKnown(knows);
+    for (const path of PATHS) this.#readings[path].expect(known[path]);
+    this.#legend.forEach((item, i) => markUnknown(item, known.fused.includes(LABELS[i]), "fused"));
+    element("models").textContent = modelWords(models);
     if (!fallback) return;
     const words = "The preferred face model could not be downloaded; the built-in one is used.";
     element("models").append(" ", Object.assign(document.createElement("span"), { textContent: words, title: fallback }));

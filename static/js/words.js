@@ -63,9 +63,24 @@ export function percent(probability) {
   return `${Math.round(probability * 100)}\u202f%`;
 }
 
+/** The models by name, as the server's `ready` has them. */
+export function modelWords({ voice, face, fusion }) {
+  return `Models: ${voice} (voice), ${face} (face)${fusion ? `, ${fusion} (fusion)` : ""}.`;
+}
+
+/** The labels that each card can ever show, by the server's `knows`; together, those that any model can say. */
+export function labelsKnown({ voice = LABELS, face = LABELS, fusion } = {}) {
+  return { voice, face, fused: LABELS.filter((label) => [voice, face, fusion].some((known) => known?.includes(label))) };
+}
+
+/** Why a label is greyed on a card. */
+export function unknownWords(path) {
+  return path === "fused" ? "No model of this server knows this label" : `The ${path} model does not know this label`;
+}
+
 /**
  * What a path's state means; in silence the voice's last words go on being shown for a while. `weight` is
- * the fusion weight: at its ends one path counts for nothing, although it is there.
+ * the fusion weight, null where a model fuses: at its ends one path counts for nothing, although it is there.
  */
 export function stateWords(path, state, label, weight) {
   if (state === "silence" && label !== null) return "Silence, last heard";

@@ -7,7 +7,17 @@ import { History } from "../../static/js/history.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
-import { LABELS, calibrationWords, connectionWords, signWords, startWords, stateWords } from "../../static/js/words.js";
+import {
+  LABELS,
+  calibrationWords,
+  connectionWords,
+  labelsKnown,
+  modelWords,
+  signWords,
+  startWords,
+  stateWords,
+  unknownWords,
+} from "../../static/js/words.js";
 
 test("sound and pictures have a kind, a little-endian id and their bytes", () => {
   const samples = Int16Array.from([1, -2, 32767]);
@@ -248,6 +258,27 @@ test("who refuses both devices is told once", () => {
   assert.equal(startWords(refused).length, 1);
   assert.deepEqual(startWords(refused.slice(0, 1)).map(([subject]) => subject), ["camera"]);
   assert.equal(startWords([refused[0], { device: "microphone", reason: "busy" }]).length, 2);
+});
+
+test("the models are named, that of the fusion where there is one", () => {
+  const models = { voice: "audio_bilstm", face: "fer_resnet" };
+  assert.equal(modelWords(models), "Models: audio_bilstm (voice), fer_resnet (face).");
+  assert.equal(modelWords({ ...models, fusion: null }), modelWords(models));
+  assert.equal(modelWords({ ...models, fusion: "concat" }), "Models: audio_bilstm (voice), fer_resnet (face), concat (fusion).");
+});
+
+test("a card knows the labels of its model, both together those of any", () => {
+  const [voice, face] = [["angry", "sad"], ["happy", "sad"]];
+  assert.deepEqual(labelsKnown({ voice, face, fusion: null }), { voice, face, fused: ["angry", "happy", "sad"] });
+  // Late fusion fills in for a fusion model: what the paths know can still come.
+  assert.deepEqual(labelsKnown({ voice, face, fusion: ["fear"] }).fused, ["angry", "fear", "happy", "sad"]);
+  assert.deepEqual(labelsKnown(undefined), { voice: LABELS, face: LABELS, fused: LABELS }); // an older server
+  assert.equal(new Set(["voice", "face", "fused"].map(unknownWords)).size, 3);
+});
+
+test("with a fusion model no weight makes one path count alone", () => {
+  assert.equal(stateWords("fused", "ok", "happy", 1), "Voice only, by weight");
+  assert.equal(stateWords("fused", "ok", "happy", null), "Voice and face");
 });
 
 test("the labels are those of the wire, in its order", () => {
