@@ -1,10 +1,15 @@
 """Files, folders and devices to answers: real models, real media files, the session that serves."""
 
+import contextlib
 import csv
 import io
 import json
 import math
+import os
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -405,6 +410,86 @@ def test_a_folder_with_one_bad_file(
     assert read["models"] == {"voice": "audio_bilstm", "face": "fer_resnet"}
     assert (tmp_path / "x.csv").read_text().startswith("source,seconds,part,")
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["face.jpg.png", "voice.wav.png"]
+
+
+class Terminal:
+    """What a terminal so many columns wide shows of what is written to it, as far as progress bars need it."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._rows: list[list[str]] = [[]]
+        self._row = self._column = 0
+
+    def write(self, text: str) -> None:
+        for part in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|.", text, re.DOTALL):
+            match part:
+                case "\r":
+                    self._column = 0
+                case "\n":
+                    self._down()
+                case "\x1b[A":
+                    self._row = max(0, self._row - 1)
+                case _:
+                    assert part.isprintable(), f"not understood: {part!r}"
+                    if self._column == self._columns:
+                        self._column = 0
+                        self._down()
+                    row = self._rows[self._row]
+                    row += " " * (self._column - len(row))
+                    row[self._column : self._column + 1] = part
+                    self._column += 1
+
+    def _down(self) -> None:
+        self._row += 1
+        if self._row == len(self._rows):
+            self._rows.append([])
+
+    def __str__(self) -> str:
+        return "\n".join("".join(row).rstrip() for row in self._rows).rstrip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("stdout_too", [True, False])
+def test_progress_is_shown_on_a_terminal_and_leaves_nothing_behind(
+    predictor: Predictor, files: Path, tmp_path: Path, stdout_too: bool
+) -> None:
+    import pty
+    import termios
+
+    folder = tmp_path / "a name so long that no line of a terminal can hold it, so that it would wrap"
+    folder.mkdir()
+    for name in ("both.mp4", "face.jpg"):
+        shutil.copy(files / name, folder)
+    (folder / "lies.jpg").write_text("no picture")
+    tables = "".join(table(said(predictor.file(folder / name))) + "\n\n" for name in ("both.mp4", "face.jpg"))
+    fault = f"{folder / 'lies.jpg'}: not a picture that can be decoded"
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 70))
+    with subprocess.Popen(
+        [sys.executable, "-m", "scripts.predict", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"FACE_MODEL": "fer_resnet"},
+        stdout=theirs if stdout_too else subprocess.PIPE,
+        stderr=theirs,
+    ) as tool:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # so Linux tells that nobody writes any more
+            while part := os.read(ours, 4096):
+                written += part
+        printed = None if tool.stdout is None else tool.stdout.read().decode()
+    os.close(ours)
+    assert tool.returncode == 1
+    assert printed in (None, tables)
+    told = written.decode()
+
+    while_it_ran, in_the_end, without_bars = Terminal(70), Terminal(70), Terminal(70)
+    while_it_ran.write(told[: re.search(r"[\d.]+/3\.0 s  both\.mp4", told).end()])  # type: ignore[union-attr]
+    assert re.search(r"  0%\|.*\| 0/3 \[.*\n +\d+%\|.*\| [\d.]+/3\.0 s  both\.mp4$", str(while_it_ran))
+    in_the_end.write(told)
+    without_bars.write(f"{tables if stdout_too else ''}{fault}".replace("\n", "\r\n"))
+    assert str(in_the_end) == str(without_bars)
 
 
 def test_json_on_the_standard_output_is_alone_there(
