@@ -239,14 +239,18 @@ async def test_the_env_file_that_was_read_is_named_at_the_start(tmp_path, monkey
     assert str(tmp_path / ".env") in await said()
 
 
-async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(tmp_path, caplog):
-    app = create_app(Settings(_env_file=None, weights_dir=tmp_path))
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"weights_dir": ROOT / "nowhere"}, "audio_bilstm"), ({"fusion": "nonsense"}, "no model 'nonsense'")],
+)
+async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(changes, named, caplog):
+    app = create_app(Settings(_env_file=None, **{"face_model": "fer_resnet", **changes}))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     with caplog.at_level(logging.ERROR, "uvicorn.error"), pytest.raises(SystemExit):
         await server.serve()
     lines = [record.getMessage() for record in caplog.records if "models" in record.getMessage()]
     assert len(lines) == 1
-    assert "audio_bilstm" in lines[0]
+    assert named in lines[0]
     assert "Traceback" not in caplog.text
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser against the real server."""
 
+import json
 import os
 import re
 import time
@@ -551,6 +552,51 @@ def test_models_that_cannot_be_calibrated_are_said_to_be_so(open_page: Open) -> 
     expect_label(page, "face")
     expect_calibration(page, "The models of this server cannot be calibrated", "Calibrate")
     expect(page.locator("#calibrate")).to_be_disabled()
+
+
+def test_a_fusion_model_takes_the_place_of_the_weight_and_unknown_labels_are_greyed(
+    open_page: Open, fusing: Server
+) -> None:
+    page = open_page("portrait", at=fusing)
+    weight, help_ = page.get_by_label("Fusion weight"), page.locator("#fusion_weight-help")
+    fewer = {"voice": ["angry", "sad"], "face": ["happy", "sad"], "fusion": ["angry", "happy", "sad"]}
+    plain = []
+
+    def say_otherwise(route: WebSocketRoute) -> None:
+        # First what a server with models of fewer labels says, then one with late fusion.
+        server = route.connect_to_server()
+
+        def alter(text: str) -> str:
+            message = json.loads(text)
+            if message["type"] == "ready" and plain:
+                message["models"]["fusion"] = message["knows"]["fusion"] = None
+            elif message["type"] == "ready":
+                message["knows"] = fewer
+            return json.dumps(message)
+
+        server.on_message(lambda text: route.send(alter(str(text))))
+
+    page.route_web_socket(re.compile("/ws$"), say_otherwise)
+    start(page)
+    expect_label(page, "fused")
+    expect(page.locator("#models")).to_have_text("Models: audio_bilstm (voice), fer_resnet (face), concat (fusion).")
+    expect(weight).to_be_disabled()
+    expect(page.get_by_label("Voice smoothing")).to_be_enabled()
+    expect(help_).to_have_text("concat weighs voice and face by itself.")
+    greyed = {path: page.locator(f"#{path} .bars .unknown") for path in ("voice", "face", "fused")}
+    assert {path: rows.count() for path, rows in greyed.items()} == {"voice": 5, "face": 5, "fused": 4}
+    expect(greyed["fused"].first).to_have_attribute("title", "No model of this server knows this label")
+    expect(greyed["face"].first).to_have_attribute("title", "The face model does not know this label")
+    expect(greyed["fused"].first.locator(".value")).to_have_text(NOTHING)
+    expect(page.locator("#legend .unknown")).to_have_text(["Disgust", "Fear", "Neutral", "Surprise"])
+
+    plain.append(True)
+    page.get_by_role("button", name="Stop").click()
+    start(page)
+    expect(weight).to_be_enabled()
+    expect(help_).to_contain_text("How much the voice and the face count")
+    expect(page.locator("#models")).to_have_text("Models: audio_bilstm (voice), fer_resnet (face).")
+    expect(page.locator(".unknown")).to_have_count(0)
 
 
 def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> None:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import websockets
+from fusing import NAME, SIX
 from serving import ROOT, Server
 
 from models.labels import LABELS
@@ -175,6 +176,22 @@ async def test_a_viewer_is_calibrated_through_the_real_protocol(calibratable: Se
     assert results[-1]["fused"]["state"] == "ok"
     for path in ("voice", "face", "fused"):
         assert sum(results[-1][path]["probs"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+async def test_a_model_that_hears_and_sees_at_once_fuses(fusing: Server, media: Media) -> None:
+    url = fusing.url.replace("http", "ws") + "ws"
+    ready, results, errors = await view(url, sound(media), first_picture(media), binary=True)
+    assert ready["models"] == {"voice": "audio_bilstm", "face": "fer_resnet", "fusion": NAME}
+    assert ready["knows"] == {"voice": list(LABELS), "face": list(LABELS), "fusion": list(SIX)}
+    assert not errors
+    last = results[-1]
+    assert last["fused"]["state"] == "ok", last
+    assert sum(last["fused"]["probs"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert 0 < last["ms"]["fusion"] <= last["ms"]["total"]
+    # The two others do say it, so late fusion would.
+    said = {path: last[path]["probs"]["surprise"] for path in ("voice", "face", "fused")}
+    assert said["fused"] == 0 < max(said["voice"], said["face"]), said
+    assert "Surprise" not in {entry["label"] for entry in last["top5"]}
 
 
 async def test_a_broken_picture_costs_one_error_and_nothing_else(url: str, media: Media) -> None:
