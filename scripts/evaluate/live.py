@@ -9,7 +9,7 @@ from app.protocol import BINARY_AUDIO, BINARY_FRAME, Calibrate, Result
 from app.quick_check import ask_voice
 from app.session import NO_TRAITS, Session
 from app.settings import Settings
-from models.inference import SAMPLE_RATE, FacePath, FaceReading, Int16, VoiceModel
+from models.inference import SAMPLE_RATE, FacePath, FaceReading, FusionModel, Int16, VoiceModel
 
 CHUNK = SAMPLE_RATE // 10
 
@@ -44,14 +44,18 @@ def one_after_another(parts: Iterable[Iterable[Event]]) -> Iterator[Event]:
 
 
 def stream(
-    settings: Settings, events: Iterable[Event], voice: VoiceModel | None = None, face: FacePath | None = None
+    settings: Settings,
+    events: Iterable[Event],
+    voice: VoiceModel | None = None,
+    face: FacePath | None = None,
+    fusion: FusionModel | None = None,
 ) -> Iterator[Result]:
     """Yield every result that a viewer would get who sends these events, which come in order of time.
 
     As the server does, the models are asked when a result is due, about the newest window and the newest frame;
     they answer at once. What came after the last due result gets one more.
     """
-    for _, result in play(settings, _session(settings, voice, face), events, voice, face):
+    for _, result in play(settings, _session(settings, voice, face, fusion), events, voice, face, fusion=fusion):
         yield result
 
 
@@ -77,12 +81,15 @@ def learn(
     return session.learnt
 
 
-def _session(settings: Settings, voice: VoiceModel | None, face: FacePath | None) -> Session:
+def _session(
+    settings: Settings, voice: VoiceModel | None, face: FacePath | None, fusion: FusionModel | None = None
+) -> Session:
     return Session(
         settings,
         now=0.0,
         voice=NO_TRAITS if voice is None else voice.traits,
         face=NO_TRAITS if face is None else face.model.traits,
+        fusion=NO_TRAITS if fusion is None else fusion.traits,
     )
 
 
@@ -93,6 +100,7 @@ def play(
     voice: VoiceModel | None,
     face: FacePath | None,
     began: float = 0.0,
+    fusion: FusionModel | None = None,
 ) -> Iterator[tuple[float, Result]]:
     """Yield each result of a session with its time, while events of the time from `began` on are sent to it."""
     ticks = 1
@@ -105,6 +113,8 @@ def play(
             reading = face.analyse([picture.jpeg])[0]
             if isinstance(reading, FaceReading):
                 session.saw(picture, reading, now)
+        if fusion is not None and (pair := session.take_pair(now)):
+            session.fused(pair, fusion.predict(pair.window[None], pair.crop[None])[0], now)
         return session.result(now)
 
     for at, kind, payload in events:

@@ -25,8 +25,7 @@ from scripts.predict.answer import Answer, Fault
 from scripts.predict.outputs import OutputError, Outputs
 
 if TYPE_CHECKING:
-    from models.face_path import DetectedFacePath
-    from models.inference import VoiceModel
+    from app.loading import Models
     from scripts.predict.predictor import Predictor
 
 INTERRUPTED: Final = 130
@@ -67,6 +66,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="of sound to take (default: 4)")
     parser.add_argument("--face-model", metavar="NAME", help="instead of FACE_MODEL")
     parser.add_argument("--voice-model", metavar="NAME", help="instead of VOICE_MODEL")
+    parser.add_argument("--fusion", metavar="late|NAME", help="instead of FUSION")
     return parser
 
 
@@ -78,6 +78,7 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
     """
     # Imported here, so that --help and a wrong option are answered at once.
     from app.loading import LoadingError
+    from models.face_path import DetectedFacePath
     from scripts.predict.predictor import Predictor
     from scripts.predict.sources import find
 
@@ -108,13 +109,15 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
         outputs.write(answers, faults, {}, settings)
         return 1
     try:
-        voice, face, fallback = _models(wish, settings)
+        models = _models(wish, settings)
     except LoadingError as error:
         print(error, file=sys.stderr)
         return 1
-    if fallback is not None:
-        print(fallback, file=sys.stderr)
-    predictor = Predictor(settings, voice, face)
+    voice, face, fusion = models.voice, models.face, models.fusion
+    assert isinstance(face, DetectedFacePath)  # noqa: S101 - what `load_models` loads
+    if models.fallback is not None:
+        print(models.fallback, file=sys.stderr)
+    predictor = Predictor(settings, voice, face, fusion)
     try:
         if wish.files:
             for outcome in _files(predictor, found.files):
@@ -125,7 +128,8 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
         status = INTERRUPTED
     finally:
         face.close()
-    outputs.write(answers, faults, {"voice": voice.name, "face": face.name}, settings)
+    names = {"voice": voice.name, "face": face.name, "fusion": LATE if fusion is None else fusion.name}
+    outputs.write(answers, faults, names, settings)
     return status or int(bool(faults))
 
 
@@ -175,16 +179,11 @@ def _now(predictor: "Predictor", wish: argparse.Namespace) -> list[Answer | Faul
     return outcomes
 
 
-def _models(wish: argparse.Namespace, settings: Settings) -> tuple["VoiceModel", "DetectedFacePath", str | None]:
+def _models(wish: argparse.Namespace, settings: Settings) -> "Models":
     from app.loading import load_models
-    from models.face_path import DetectedFacePath
 
-    # Late fusion is the only one that is used here.
-    named = {"voice_model": wish.voice_model, "face_model": wish.face_model, "fusion": LATE}
-    chosen = settings.model_copy(update={name: model for name, model in named.items() if model})
-    models = load_models(chosen)
-    assert isinstance(models.face, DetectedFacePath)  # noqa: S101 - what `load_models` loads
-    return models.voice, models.face, models.fallback
+    named = {"voice_model": wish.voice_model, "face_model": wish.face_model, "fusion": wish.fusion}
+    return load_models(settings.model_copy(update={name: model for name, model in named.items() if model}))
 
 
 def _seconds(text: str) -> float:

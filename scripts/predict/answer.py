@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.fusion import late_fusion, sayable, top_k, top_label
+from app.fusion import top_k, top_label
 from app.protocol import FacePart, FusedPart, Ranked, Result, VoicePart
 from models.inference import Box, Float32
 from models.labels import LABELS
@@ -20,6 +20,7 @@ class Used:
         window: Seconds of each.
         pictures: Looked at.
         faces: Pictures in which a face was found.
+        fusion: What fused both: `late`, or a fusion model's name; None where there are not both.
     """
 
     seconds: float = 0.0
@@ -27,6 +28,7 @@ class Used:
     window: float = 0.0
     pictures: int = 0
     faces: int = 0
+    fusion: str | None = None
 
     def __str__(self) -> str:
         voice, face = "no sound", "no picture"
@@ -37,7 +39,7 @@ class Used:
             voice = f"{self.seconds:.1f} s of sound (the whole: {windows})"
         if self.pictures:
             face = f"in {self.faces} of {self.pictures} picture{'s' * (self.pictures > 1)}"
-        return f"voice: {voice}; face: {face}"
+        return f"voice: {voice}; face: {face}" + (f"; fusion: {self.fusion}" if self.fusion else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,21 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Fused:
+    """What voice and face say together.
+
+    Attributes:
+        probs: Probabilities [7]; None where neither says anything.
+        labels: Those that it may name.
+        by: As in `Used.fusion`.
+    """
+
+    probs: Float32 | None
+    labels: Collection[str] = LABELS
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A source that cannot be used, and why."""
 
@@ -79,15 +96,14 @@ def answer(
     used: Used,
     voice: Float32 | None,
     face: Float32 | None,
-    weight: float,
-    known: tuple[Collection[str], Collection[str]] = (LABELS, LABELS),
+    fused: Fused,
     *,
     box: Box | None = None,
     timeline: tuple[Result, ...] = (),
 ) -> Answer:
-    """Fuse the probabilities [7] of the whole, None where there are none; `known` are the labels of both models."""
-    fused = late_fusion(voice, face, weight, *known)
-    ranked = () if fused is None else top_k(fused, 5, sayable(voice, face, *known))
+    """Put the probabilities [7] of the whole, None where there are none, into words."""
+    both = fused.probs
+    ranked = () if both is None else top_k(both, 5, fused.labels)
     return Answer(
         source,
         used,
@@ -103,9 +119,9 @@ def answer(
             box=None if box is None else (box.x, box.y, box.width, box.height),
         ),
         FusedPart(
-            state="none" if fused is None else "face_only" if voice is None else "voice_only" if face is None else "ok",
-            label=_label(fused),
-            probs=_named(fused),
+            state="none" if both is None else "face_only" if voice is None else "voice_only" if face is None else "ok",
+            label=_label(both),
+            probs=_named(both),
         ),
         tuple(Ranked(label=label, prob=round(prob, 4)) for label, prob in ranked),
         timeline,

@@ -9,16 +9,17 @@ from typing import Final
 import cv2
 import numpy as np
 
+from app.fusion import late_fusion, sayable
 from app.protocol import BINARY_AUDIO, Result
-from app.settings import Settings
+from app.settings import LATE, Settings
 from models.datasets.media import UnreadableMediaError, read_sound
 from models.face_path import DetectedFacePath
 from models.image import decode_jpeg
-from models.inference import SAMPLE_RATE, Float32, Int16, InvalidImageError, UInt8, VoiceModel
+from models.inference import SAMPLE_RATE, FaceReading, Float32, FusionModel, Int16, InvalidImageError, UInt8, VoiceModel
 from scripts.evaluate.live import Event, sound_events, stream
-from scripts.predict.answer import Answer, Fault, Used, answer, named
+from scripts.predict.answer import Answer, Fault, Fused, Used, answer, named
 from scripts.predict.sources import kind
-from scripts.predict.whole import Onlooker, whole_voice
+from scripts.predict.whole import Onlooker, Together, whole_voice
 from scripts.stream_file import CHUNK, UnreadableFileError, media
 
 MAX_PIXELS: Final = 100_000_000
@@ -38,12 +39,16 @@ class Predictor:
         settings: Those of the server.
         voice: The voice model.
         face: Detector and face model.
+        fusion: The fusion model, whose crops the face path gives; None for late fusion.
     """
 
-    def __init__(self, settings: Settings, voice: VoiceModel, face: DetectedFacePath) -> None:
+    def __init__(
+        self, settings: Settings, voice: VoiceModel, face: DetectedFacePath, fusion: FusionModel | None = None
+    ) -> None:
         self._settings = settings
         self._voice = voice
         self._face = face
+        self._fusion = fusion
         self._known = voice.traits.labels, face.model.traits.labels
 
     def file(self, path: Path, watch: Watch = lambda seconds: None) -> Answer | Fault:
@@ -60,26 +65,20 @@ class Predictor:
             return Fault(named(path), said.encode("utf-8", "replace").decode())
 
     def moment(self, source: str, picture: UInt8 | None, sound: Int16 | None) -> Answer:
-        """Return what is said of one RGB picture [H, W, 3] and a sound [N], either of which may be missing."""
-        reading = None if picture is None else self._face.look(picture)
-        heard = None if sound is None else self._whole_voice(sound)
-        face = None if reading is None else reading.probs
-        used = Used(
-            seconds=0.0 if sound is None else len(sound) / SAMPLE_RATE,
-            windows=0 if heard is None else heard[1],
-            window=0.0 if heard is None else heard[2],
-            pictures=int(reading is not None),
-            faces=int(face is not None),
-        )
-        return answer(
-            source,
-            used,
-            None if heard is None else heard[0],
-            face,
-            self._settings.fusion_weight,
-            self._known,
-            box=None if reading is None else reading.box,
-        )
+        """Return what is said of one RGB picture [H, W, 3] and a sound [N], either of which may be missing.
+
+        The picture is of the middle of the sound.
+        """
+        reading = FaceReading() if picture is None else self._face.look(picture)
+        voice, windows, window = (None, 0, 0.0) if sound is None else self._whole_voice(sound)
+        seconds = 0.0 if sound is None else len(sound) / SAMPLE_RATE
+        together = self._together()
+        if together is not None and reading.crop is not None and sound is not None:
+            together.see(reading.crop, seconds / 2)
+            together.hear(sound)
+        fused = self._fused(voice, reading.probs, together)
+        used = Used(seconds, windows, window, int(picture is not None), int(reading.probs is not None), fused.by)
+        return answer(source, used, voice, reading.probs, fused, box=reading.box)
 
     def _picture(self, path: Path, watch: Watch) -> Answer:
         return self.moment(named(path), read_picture(path), None)
@@ -97,23 +96,41 @@ class Predictor:
     def _streamed(self, path: Path, events: Iterable[Event], watch: Watch) -> Answer | Fault:
         """Play a file to a session of its own."""
         onlooker, chunks, timeline = Onlooker(self._face), list[Int16](), list[Result]()
+        together = self._together()
 
         def heard() -> Iterator[Event]:
             for event in events:
+                yield event
                 if event[1] == BINARY_AUDIO:
                     chunks.append(np.frombuffer(event[2], "<i2").astype(np.int16))
-                yield event
+                    if together is not None:
+                        together.hear(chunks[-1])
 
-        for result in stream(self._settings, heard(), self._voice, onlooker):
+        for result in stream(self._settings, heard(), self._voice, onlooker, self._fusion):
             timeline.append(result)
+            if together is not None and (crop := onlooker.take_crop()) is not None:
+                together.see(crop, result.t)
             watch(result.t)
         if not chunks and not onlooker.pictures:
             return Fault(named(path), "no picture and less than 0.1 s of sound in it")
         sound = np.concatenate([np.zeros(0, np.int16), *chunks])
         voice, windows, window = self._whole_voice(sound) if chunks else (None, 0, 0.0)
-        used = Used(len(sound) / SAMPLE_RATE, windows, window, onlooker.pictures, onlooker.faces)
-        weight = self._settings.fusion_weight
-        return answer(named(path), used, voice, onlooker.mean(), weight, self._known, timeline=tuple(timeline))
+        face = onlooker.mean()
+        fused = self._fused(voice, face, together)
+        used = Used(len(sound) / SAMPLE_RATE, windows, window, onlooker.pictures, onlooker.faces, fused.by)
+        return answer(named(path), used, voice, face, fused, timeline=tuple(timeline))
+
+    def _together(self) -> Together | None:
+        settings = self._settings
+        return None if self._fusion is None else Together(self._fusion, settings.result_interval, settings.silence_rms)
+
+    def _fused(self, voice: Float32 | None, face: Float32 | None, together: Together | None) -> Fused:
+        """Take the fusion model's answer, or where it has none, as in the stream, late fusion."""
+        probs = None if together is None else together.finish()
+        if self._fusion is not None and probs is not None:
+            return Fused(probs, self._fusion.traits.labels, self._fusion.name)
+        late = late_fusion(voice, face, self._settings.fusion_weight, *self._known)
+        return Fused(late, sayable(voice, face, *self._known), None if voice is None or face is None else LATE)
 
     def _whole_voice(self, sound: Int16) -> tuple[Float32 | None, int, float]:
         return whole_voice(self._voice, sound, self._settings.result_interval, self._settings.silence_rms)

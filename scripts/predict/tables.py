@@ -61,6 +61,7 @@ def _object(answer: Answer) -> dict[str, Any]:
             "window": round(used.window, 3),
             "pictures": used.pictures,
             "faces": used.faces,
+            "fusion": used.fusion,
         },
         **_parts(answer),
         "timeline": [{"seconds": result.t, **_parts(result)} for result in answer.timeline],

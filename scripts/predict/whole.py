@@ -1,5 +1,6 @@
 """What the models say of a whole recording."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,10 @@ from models.inference import (
     FacePath,
     FaceReading,
     Float32,
+    FusionModel,
     Int16,
     InvalidImageError,
+    UInt8,
     VoiceModel,
 )
 
@@ -44,6 +47,51 @@ def whole_voice(model: VoiceModel, sound: Int16, hop: float, silence_rms: float)
     return (np.asarray(total / count, np.float32) if count else None), count, length / SAMPLE_RATE
 
 
+class Together:
+    """The mean of a fusion model's answers about a whole recording.
+
+    It is asked about the windows of `whole_voice`, each with the face that was seen nearest to its middle; not about
+    windows without any.
+    """
+
+    def __init__(self, model: FusionModel, hop: float, silence_rms: float) -> None:
+        self._model = model
+        self._step = round(hop * SAMPLE_RATE)
+        self._silence = silence_rms
+        self._start = 0  # of the next window, in samples
+        self._waiting = np.zeros(0, np.int16)  # from there on
+        self._faces: deque[tuple[float, UInt8]] = deque()
+        self._total, self._count = np.zeros(7), 0
+
+    def see(self, crop: UInt8, at: float) -> None:
+        """Take a face [size, size, channels] seen at so many seconds, later than those before it."""
+        self._faces.append((at, crop))
+
+    def hear(self, samples: Int16) -> None:
+        """Take the next samples [N]; faces seen until then are here already."""
+        self._waiting = np.concatenate([self._waiting, samples])
+        while len(self._waiting) >= LONGEST:
+            self._ask(self._waiting[:LONGEST])
+            self._waiting = self._waiting[self._step :]
+            self._start += self._step
+            while self._faces and self._faces[0][0] < self._start / SAMPLE_RATE:
+                self._faces.popleft()
+
+    def finish(self) -> Float32 | None:
+        """Return the mean [7] over all windows, of which there is one where the sound is shorter; None without any."""
+        if not self._start and len(self._waiting):
+            self._ask(np.pad(self._waiting, (max(0, SHORTEST - len(self._waiting)), 0)))
+        return np.asarray(self._total / self._count, np.float32) if self._count else None
+
+    def _ask(self, window: Int16) -> None:
+        began, ends = self._start / SAMPLE_RATE, (self._start + len(window)) / SAMPLE_RATE
+        faces = [(abs(at - (began + ends) / 2), crop) for at, crop in self._faces if began <= at <= ends]
+        if faces and not is_silence(window, self._silence):
+            _, crop = min(faces, key=lambda face: face[0])
+            self._total += self._model.predict(window[None], crop[None])[0]
+            self._count += 1
+
+
 class Onlooker:
     """A face path that remembers the mean of its answers. A `FacePath`; `close` is its owner's.
 
@@ -56,6 +104,7 @@ class Onlooker:
         self.name = path.name
         self.model: FaceModel = path.model
         self.pictures = self.faces = 0
+        self._crop: UInt8 | None = None
         self._path = path
         self._total = np.zeros(7)
 
@@ -64,10 +113,16 @@ class Onlooker:
         outcomes = self._path.analyse(jpegs)
         self.pictures += len(outcomes)
         for outcome in outcomes:
+            self._crop = outcome.crop if isinstance(outcome, FaceReading) else None
             if isinstance(outcome, FaceReading) and outcome.probs is not None:
                 self.faces += 1
                 self._total += outcome.probs
         return outcomes
+
+    def take_crop(self) -> UInt8 | None:
+        """Return the face in the newest picture as a fusion model takes it [size, size, channels], once."""
+        crop, self._crop = self._crop, None
+        return crop
 
     def mean(self) -> Float32 | None:
         """Return the mean [7] over all faces, or None."""

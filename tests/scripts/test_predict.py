@@ -20,14 +20,20 @@ import numpy as np
 import pytest
 import skimage
 import soundfile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import ROOT, Settings
+from models.artefact import ArtefactInfo
+from models.crop import FER2013
+from models.export import export_onnx
 from models.face_path import DetectedFacePath, load_face_path
-from models.inference import SAMPLE_RATE, VoiceModel
+from models.inference import SAMPLE_RATE, Float32, FusionModel, Int16, Traits, UInt8, VoiceModel
 from models.labels import LABELS
-from models.loading import load_voice
+from models.loading import load_fusion, load_voice
+from models.registry import build, entry
+from models.torch_engine import Calibrated
 from scripts.evaluate import voice as evaluated
 from scripts.evaluate.live import stream
 from scripts.predict import __main__ as command
@@ -39,7 +45,7 @@ from scripts.predict.predictor import Predictor, in_order, read_picture
 from scripts.predict.sources import find, kind
 from scripts.predict.tables import COLUMNS, write_csv, write_json
 from scripts.predict.text import table
-from scripts.predict.whole import whole_voice
+from scripts.predict.whole import LONGEST, SHORTEST, Together, whole_voice
 from scripts.stream_file import media
 from scripts.webcam.faults import DeviceError
 from scripts.webcam.pictures import Pictures
@@ -64,6 +70,38 @@ def predictor(voice: VoiceModel, face: DetectedFacePath) -> Predictor:
 def face() -> DetectedFacePath:
     path, _ = load_face_path("fer_resnet", engine="onnx", weights_dir=ROOT / "weights", detector_confidence=0.5)
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped models, and `concat`, a fusion model of six labels that was never trained."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in ("audio_bilstm", "fer_resnet"):
+        shutil.copy(ROOT / "weights" / f"{name}.onnx", folder)
+    torch.manual_seed(0)
+    options = {**entry("concat").tiny, "classes": 6}
+    info = ArtefactInfo("concat", "fusion", "concat", options, labels=LABELS[:6], size=48, channels=1, geometry=FER2013)
+    export_onnx(Calibrated(build("concat", options), info).eval(), folder / "concat.onnx")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fusion(weights: Path) -> FusionModel:
+    return load_fusion("concat", engine="onnx", weights_dir=weights)
+
+
+@pytest.fixture(scope="module")
+def cropping(weights: Path, fusion: FusionModel) -> DetectedFacePath:
+    """The face path that gives the fusion model's crops."""
+    path, _ = load_face_path(
+        "fer_resnet", engine="onnx", weights_dir=weights, detector_confidence=0.5, fusion=fusion  # type: ignore[arg-type]
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def fusing(voice: VoiceModel, cropping: DetectedFacePath, fusion: FusionModel) -> Predictor:
+    return Predictor(SETTINGS, voice, cropping, fusion)
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +242,96 @@ def test_tracks_that_lie_apart_come_in_order(times: list[float]) -> None:
     ordered = list(in_order(mixed))
     assert sorted(ordered) == sorted(mixed)
     assert [event[0] for event in ordered] == sorted(event[0] for event in mixed)
+
+
+# --- feature fusion ---
+
+
+def listed(probs: dict[str, float]) -> Float32:
+    return np.array(list(probs.values()), np.float32)
+
+
+def test_one_picture_and_four_seconds_are_heard_and_seen_together(
+    fusing: Predictor, cropping: DetectedFacePath, fusion: FusionModel
+) -> None:
+    picture = skimage.data.astronaut()
+    sound = np.random.default_rng(0).normal(0, 2000, LONGEST).astype(np.int16)
+    answer = fusing.moment("x", picture, sound)
+    crop = cropping.look(picture).crop
+    assert crop is not None
+    np.testing.assert_allclose(listed(answer.fused.probs), fusion.predict(sound[None], crop[None])[0], atol=1e-4)
+    assert (answer.fused.state, answer.used.fusion) == ("ok", "concat")
+    assert table(answer).splitlines()[0].endswith("; face: in 1 of 1 picture; fusion: concat")
+    assert "Surprise" not in [ranked.label for ranked in answer.top5]
+    # Where one of the two has nothing to say, nothing is fused.
+    wall = np.full((240, 320, 3), 128, np.uint8)
+    for seen, heard, state in ((wall, sound, "voice_only"), (picture, 0 * sound, "face_only"), (wall, None, "none")):
+        alone = fusing.moment("x", seen, heard)
+        assert (alone.fused.state, alone.used.fusion) == (state, None)
+
+
+def test_a_short_sound_is_one_window(fusing: Predictor, cropping: DetectedFacePath, fusion: FusionModel) -> None:
+    picture = skimage.data.astronaut()
+    crop = cropping.look(picture).crop
+    assert crop is not None
+    for length in (SHORTEST // 2, 2 * SHORTEST):
+        sound = np.random.default_rng(1).normal(0, 2000, length).astype(np.int16)
+        window = np.pad(sound, (max(0, SHORTEST - length), 0))
+        said_of_both = listed(fusing.moment("x", picture, sound).fused.probs)
+        np.testing.assert_allclose(said_of_both, fusion.predict(window[None], crop[None])[0], atol=1e-4)
+
+
+def test_a_film_is_heard_and_seen_together(
+    fusing: Predictor, voice: VoiceModel, cropping: DetectedFacePath, fusion: FusionModel, files: Path
+) -> None:
+    answer = said(fusing.file(files / "both.mp4"))
+    assert answer.used.fusion == "concat"
+    events = sorted(media(files / "both.mp4", SETTINGS.result_interval), key=lambda event: event[0])
+    assert answer.timeline == tuple(stream(SETTINGS, events, voice, cropping, fusion))
+    assert answer.timeline != tuple(stream(SETTINGS, events, voice, cropping))
+    assert answer.fused.probs["surprise"] == 0.0 < answer.voice.probs["surprise"]
+    assert said(fusing.file(files / "face.jpg")).used.fusion is None
+
+
+class Note:
+    """A fusion model that only tells which windows and faces it was asked about: sample and pixel, as 'labels'."""
+
+    name, heard, size, channels, traits = "note", frozenset[str](), 1, 1, Traits()
+
+    def predict(self, windows: Int16, crops: UInt8) -> Float32:
+        told = np.zeros((len(windows), 7), np.float32)
+        told[:, 0], told[:, 1], told[:, 2] = windows[:, 0], crops[:, 0, 0, 0], windows.shape[1]
+        return told
+
+
+@given(st.lists(st.integers(1, 40_000), max_size=12), st.lists(st.floats(0, 20), max_size=12))
+def test_each_window_goes_with_the_face_nearest_to_its_middle_however_the_sound_is_cut(
+    sizes: list[int], times: list[float]
+) -> None:
+    times.sort()
+    sound = (1000 + np.arange(sum(sizes)) // 16).astype(np.int16)
+    together, heard, seen = Together(Note(), 0.5, 0.0), 0, 0
+    for part in np.split(sound, np.cumsum(sizes)):
+        heard += len(part)
+        while seen < len(times) and times[seen] <= heard / SAMPLE_RATE:
+            together.see(np.full((1, 1, 1), seen, np.uint8), times[seen])
+            seen += 1
+        together.hear(part)
+    expected = []
+    length = min(LONGEST, len(sound))
+    for start in range(0, len(sound) - length + 1, SAMPLE_RATE // 2):
+        middle, half = (start + length / 2) / SAMPLE_RATE, length / 2 / SAMPLE_RATE
+        near = [number for number in range(seen) if abs(times[number] - middle) <= half + 1e-9]
+        if near and length:
+            face = min(near, key=lambda number: abs(times[number] - middle))
+            padded = np.pad(sound[start : start + length], (max(0, SHORTEST - length), 0))
+            expected.append([padded[0], face, len(padded)])
+    mean = together.finish()
+    if expected:
+        assert mean is not None
+        np.testing.assert_allclose(mean[:3], np.mean(expected, axis=0), rtol=1e-5)
+    else:
+        assert mean is None
 
 
 # --- what is wrong with a file ---
@@ -351,7 +479,9 @@ def test_one_picture_and_some_seconds_of_sound(predictor: Predictor, files: Path
     assert heard[-1] == 2.0
     answer = predictor.moment("devices", moment.picture, moment.sound)
     assert (answer.voice.state, answer.face.state, answer.fused.state) == ("ok", "ok", "ok")
-    assert str(answer.used) == "voice: 2.0 s of sound (the whole: 1 window of 2.0 s); face: in 1 of 1 picture"
+    assert str(answer.used) == (
+        "voice: 2.0 s of sound (the whole: 1 window of 2.0 s); face: in 1 of 1 picture; fusion: late"
+    )
 
 
 def wait(seconds: float) -> None:
@@ -407,7 +537,7 @@ def test_a_folder_with_one_bad_file(
     read = json.loads((tmp_path / "out" / "x.json").read_text())
     assert [Path(answer["source"]).name for answer in read["answers"]] == ["face.jpg", "voice.wav"]
     assert [Path(bad["source"]).name for bad in read["faults"]] == ["lies.jpg"]
-    assert read["models"] == {"voice": "audio_bilstm", "face": "fer_resnet"}
+    assert read["models"] == {"voice": "audio_bilstm", "face": "fer_resnet", "fusion": "late"}
     assert (tmp_path / "x.csv").read_text().startswith("source,seconds,part,")
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["face.jpg.png", "voice.wav.png"]
 
@@ -505,6 +635,20 @@ def test_camera_and_microphone_may_be_files(
     assert run(monkeypatch, "--camera", files / "both.mp4", "--seconds", 0.5) == 0
     out = capsys.readouterr().out
     assert "0.5 s of sound (the whole: 1 window of 0.5 s); face: in 1 of 1 picture" in out
+
+
+def test_the_fusion_may_be_a_model(
+    files: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEIGHTS_DIR", str(weights))
+    monkeypatch.setenv("FUSION", "concat")
+    assert run(monkeypatch, "--camera", files / "both.mp4", "--seconds", 0.5, "--json", "-") == 0
+    read = json.loads(capsys.readouterr().out)
+    assert (read["models"]["fusion"], read["answers"][0]["used"]["fusion"]) == ("concat", "concat")
+    assert run(monkeypatch, files / "face.jpg", "--fusion", "late", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["models"]["fusion"] == "late"
+    assert run(monkeypatch, files / "face.jpg", "--fusion", "none_such") == 1
+    assert "no model 'none_such'" in capsys.readouterr().err
 
 
 def test_devices_that_are_not_there_are_named(
