@@ -28,6 +28,15 @@ class CropGeometry:
     shift_y: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """The crops that a network takes: side in pixels, channels (1 is grey, 3 is RGB), and how a face lies in them."""
+
+    size: int
+    channels: int
+    geometry: CropGeometry
+
+
 FER2013: Final = CropGeometry(scale=1.19, shift_y=-0.11)
 """The framing of FER-2013's pictures: medians over 2,710 of 2,800 training pictures in which the detector
 found the face (quartiles of the scale 1.07-1.33, of shift_y -0.14 to -0.06; shift_x is nil by symmetry).

@@ -27,9 +27,20 @@ EMBEDDED_FACE: Final = "fer_resnet"
 class Framed(Protocol):
     """Anything that says which crops it takes, a fusion model among it."""
 
-    size: int
-    channels: int
-    geometry: CropGeometry
+    @property
+    def size(self) -> int:
+        """Their side in pixels."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        ...
+
+    @property
+    def geometry(self) -> CropGeometry:
+        """How a face lies in them."""
+        ...
 
 
 class FramedFaceModel(FaceModel, Framed, Protocol):
@@ -93,7 +104,7 @@ class DetectedFacePath:
                 outcomes.append(FaceReading())
                 continue
             with_face.append(len(outcomes))
-            crops.append(_crop(image, face, self._framed))
+            crops.append(cut_out(image, face, self._framed))
             outcomes.append(FaceReading(face.box, crop=self._for_fusion(image, face, crops[-1])))
         if crops:
             probs = self.model.predict(np.stack(crops))
@@ -110,22 +121,22 @@ class DetectedFacePath:
             return FaceReading()
         if not classify:
             return FaceReading(face.box)
-        cut = _crop(image, face, self._framed)
+        cut = cut_out(image, face, self._framed)
         return FaceReading(face.box, self.model.predict(cut[None])[0], self._for_fusion(image, face, cut))
 
     def _for_fusion(self, image: UInt8, face: Located, cut: UInt8) -> UInt8 | None:
         """Return the face's crop for the fusion network: `cut`, the face model's own, where both take the same."""
         if self._fusion is None:
             return None
-        return cut if _alike(self._fusion, self._framed) else _crop(image, face, self._fusion)
+        return cut if _alike(self._fusion, self._framed) else cut_out(image, face, self._fusion)
 
     def close(self) -> None:
         """Stop the detector."""
         self._detector.close()
 
 
-def _crop(image: UInt8, face: Located, framed: Framed) -> UInt8:
-    """Cut the face out, levelled by its eyes."""
+def cut_out(image: UInt8, face: Located, framed: Framed) -> UInt8:
+    """Cut a face out of an RGB frame [H, W, 3], levelled by its eyes: the crop [size, size, channels]."""
     height, width = image.shape[:2]
     return crop(image, face.box, framed.geometry, framed.size, framed.channels, face.roll(width, height))
 

@@ -50,8 +50,10 @@ FUSIONS: Final = (
     Entry(
         "concat", "fusion", _concat, Input(waveform=True, size=224, channels=3),
         source="system E: concatenated features, fully connected", licence="that of the two networks", labels=CREMA_D,
-        recipe=Recipe(epochs=40, batch_size=32, lr=5e-4),
-        finetuning=(Recipe(epochs=5, batch_size=32, lr=1e-3), Recipe(epochs=20, batch_size=16, lr=3e-5)),
+        recipe=Recipe(epochs=40, batch_size=32, lr=5e-4, mixup=0.0),
+        finetuning=(
+            Recipe(epochs=5, batch_size=32, lr=1e-3, mixup=0.0), Recipe(epochs=20, batch_size=16, lr=3e-5, mixup=0.0),
+        ),
         weights=Weights("that of each of the two networks", "that of each", "that of each"),
         tiny={"voice": "audio_bilstm", "voice_options": {"channels": 32, "hidden": 32},
               "face": "mini_xception", "hidden": 32},

@@ -2,11 +2,15 @@
 
 import numpy as np
 
-from models.inference import SAMPLE_RATE, Int16
+from models.inference import SAMPLE_RATE, Float32, Int16
 
 SILENCE_RMS = 0.002
 """Root mean square (full scale = 1) under which a window is taken for silence: -54 dBFS. Studio silence in
 RAVDESS lies below 0.0003; the loudest second of its quietest neutral clips at 0.0012 to 0.002."""
+
+
+SECONDS = 0.5, 4.0
+"""Shortest and longest window, as a stream may have them."""
 
 
 def rms(samples: Int16) -> float:
@@ -45,3 +49,23 @@ def speech_span(clip: Int16, floor_db: float = -35.0) -> tuple[int, int]:
     if not loud.size:
         return 0, len(clip)
     return int(loud[0]) * frame, int(loud[-1] + 1) * frame
+
+
+def draw_length(rng: np.random.Generator) -> int:
+    """Draw the samples of a window to train on: a second in one case of two, else anything of `SECONDS`."""
+    seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(*np.log(SECONDS))))
+    return round(seconds * SAMPLE_RATE)
+
+
+def draw_start(clip: Int16, span: tuple[int, int], length: int, rng: np.random.Generator) -> int:
+    """Draw where a window of `length` samples begins that is mostly speech, which lies in `span`."""
+    last = max(0, len(clip) - length)
+    low = min(last, max(0, span[0] - int(0.3 * length)))
+    high = max(low, min(last, span[1] - int(0.7 * length)))
+    return int(rng.integers(low, high + 1))
+
+
+def cut(clip: Int16, start: int, length: int) -> Float32:
+    """Cut out a window [length], in -1..1; silence comes before a clip that is shorter."""
+    window = clip[start : start + length].astype(np.float32) / 32768
+    return np.pad(window, (length - len(window), 0))

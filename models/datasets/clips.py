@@ -1,10 +1,14 @@
 """The types that speech and audio-visual data sets give: who acted what, and where it lies."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.datasets.media import UnreadableMediaError, read_sound
 from models.inference import Int16
@@ -69,6 +73,17 @@ SpokenItem = TypeVar("SpokenItem", bound=Spoken)
 def pair(sound: Clip, video: Path) -> Pair:
     """Join a clip with the film of the same scene."""
     return Pair(sound.label, sound.speaker, sound.gender, sound.path, video, sound.age)
+
+
+def draw_weights(items: Sequence[Spoken]) -> NDArray[np.float64]:
+    """Return how probably to draw each clip or scene [N]: labels alike, the speakers of a label alike, theirs alike.
+
+    So a corpus with many clips of two people weighs no more than those two people do.
+    """
+    pairs = [(item.label, item.speaker) for item in items]
+    items_of = Counter(pairs)
+    speakers_of = Counter(label for label, _ in items_of)
+    return np.array([1 / (len(speakers_of) * speakers_of[pair[0]] * items_of[pair]) for pair in pairs])
 
 
 def with_labels(items: Iterable[SpokenItem], labels: Collection[str]) -> list[SpokenItem]:

@@ -1,5 +1,7 @@
 """Feature fusion: what a voice network and a face network found, side by side, classified together."""
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -27,11 +29,16 @@ class Embedding(nn.Module):
 
 
 class ConcatFusion(nn.Module):
-    """Features of voice and face, each normalised, concatenated and fully connected."""
+    """Features of voice and face, each normalised, concatenated and fully connected.
+
+    A frozen one trains what comes after the features alone: they are computed as when serving, so that dropout does
+    not touch them and batch norms do not move.
+    """
 
     def __init__(self, voice: nn.Module, face: nn.Module, hidden: int = 256, dropout: float = 0.3,
                  classes: int = 7) -> None:  # fmt: skip
         super().__init__()
+        self.frozen = False
         self.voice, self.face = Embedding(voice), Embedding(face)
         # Else the path with the larger numbers would drown the other one.
         self.norm_voice, self.norm_face = nn.LayerNorm(self.voice.width), nn.LayerNorm(self.face.width)
@@ -39,6 +46,21 @@ class ConcatFusion(nn.Module):
             nn.Linear(self.voice.width + self.face.width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout),
             nn.Linear(hidden, classes),
         )  # fmt: skip
+
+    def freeze(self, *, frozen: bool = True) -> None:
+        """Leave the two networks as they are, or train them too."""
+        self.frozen = frozen
+        for part in (self.voice, self.face):
+            part.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, of all that is not frozen."""
+        super().train(mode)
+        if self.frozen:
+            self.voice.eval()
+            self.face.eval()
+        return self
 
     def forward(self, waveform: Tensor, crops: Tensor) -> Tensor:
         """Map what the voice network takes and what the face network takes to logits [B, classes]."""

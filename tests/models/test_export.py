@@ -1,5 +1,6 @@
 """From a network to both files and the engines that serve them: all give the same numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 import torch
 
 from models import export
-from models.artefact import ArtefactInfo
+from models.artefact import ArtefactError, ArtefactInfo
 from models.calibration import REFERENCE
+from models.crop import FER2013
 from models.export import TOLERANCE, export_onnx
-from models.inference import Float32, VoiceModel
+from models.inference import Float32, FusionModel, UInt8, VoiceModel
 from models.labels import LABELS
-from models.loading import load_voice
+from models.loading import load_face, load_fusion, load_voice
 from models.onnx_engine import open_session
 from models.registry import build
 from models.torch_engine import Calibrated
@@ -157,3 +159,76 @@ def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(RuntimeError, match=r"adaptive\.onnx: ONNX Runtime and PyTorch differ"):
         store(tmp_path, adaptive=True)
     assert not list(tmp_path.iterdir())
+
+
+CONCAT = {
+    "voice": "audio_bilstm", "voice_options": {"channels": 16, "hidden": 12, "layers": 1, "adaptive": True},
+    "face": "mini_xception", "face_options": {"width": 4}, "hidden": 16, "classes": 3,
+}  # fmt: skip
+SIZE = 40
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both files of feature fusion, with random weights, and those of a face network of the same crops."""
+    folder = tmp_path_factory.mktemp("together")
+    torch.manual_seed(0)
+    info = ArtefactInfo(
+        "both", "fusion", "concat", CONCAT, 0.7, ("sad", "angry", "happy"), SIZE, 1, FER2013, ("ravdess-02",),
+        sharpening=0.4,
+    )  # fmt: skip
+    face = ArtefactInfo("face", "face", "mini_xception", {"width": 4}, size=48, channels=1, geometry=FER2013)
+    for said in (info, face):
+        model = Calibrated(build(said.network, said.options), said).eval()
+        assert export_onnx(model, folder / f"{said.name}.onnx") <= TOLERANCE
+        model.save(folder / f"{said.name}.pt")
+    return folder
+
+
+def faces(count: int, seed: int = 0) -> UInt8:
+    return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 1), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 0.5), (5, 1.0), (2, 0.777), (1, 4.0)])
+def test_engines_agree_about_what_is_heard_and_seen_at_once(together: Path, count: int, seconds: float) -> None:
+    onnx, torch_ = (load_fusion("both", engine=engine, weights_dir=together) for engine in ENGINES)
+    heard, seen = windows(count, seconds), faces(count)
+    probs = onnx.predict(heard, seen)
+    np.testing.assert_allclose(probs, torch_.predict(heard, seen), atol=TOLERANCE)
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
+    assert not probs[:, [LABELS.index(label) for label in ("disgust", "fear", "neutral", "surprise")]].any()
+    for other in (onnx.predict(windows(count, seconds, seed=1), seen), onnx.predict(heard, faces(count, seed=1))):
+        assert np.abs(probs - other).max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engines_say_what_feature_fusion_takes(together: Path, engine: str) -> None:
+    model: FusionModel = load_fusion("both", engine=engine, weights_dir=together)
+    assert (model.name, model.size, model.channels, model.heard) == ("both", SIZE, 1, {"ravdess-02"})
+    assert (model.traits.labels, model.traits.sharpening) == (("angry", "happy", "sad"), 0.4)
+    assert load_fusion("both", engine=engine, weights_dir=together).geometry == FER2013
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_model_passes_for_one_of_another_kind(together: Path, tmp_path: Path, engine: str) -> None:
+    with pytest.raises(ArtefactError, match="is a fusion model, expected a face model"):
+        load_face("both", engine=engine, weights_dir=together)
+    with pytest.raises(ArtefactError, match="is a fusion model, expected a voice model"):
+        load_voice("both", engine=engine, weights_dir=together)
+    with pytest.raises(ArtefactError, match="is a face model, expected a fusion model"):
+        load_fusion("face", engine=engine, weights_dir=together)
+    with pytest.raises(ArtefactError, match=r"models of this kind: both$"):
+        load_fusion("nothing", engine=engine, weights_dir=together)
+    suffix = ".onnx" if engine == "onnx" else ".pt"
+    whole = (together / f"both{suffix}").read_bytes()
+    (tmp_path / f"both{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtefactError, match=f"both{suffix}"):
+        load_fusion("both", engine=engine, weights_dir=tmp_path)
+
+
+def test_feature_fusion_that_does_not_frame_faces_is_refused(tmp_path: Path, together: Path) -> None:
+    stored = torch.load(together / "both.pt", weights_only=True)
+    info = ArtefactInfo.from_json(stored["info"])
+    torch.save({**stored, "info": replace(info, geometry=None).to_json()}, tmp_path / "both.pt")
+    with pytest.raises(ArtefactError, match=r"both\.pt does not say how faces are to be framed"):
+        load_fusion("both", engine="torch", weights_dir=tmp_path)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models import face_path
 from models.artefact import ArtefactError, ArtefactInfo
-from models.crop import FER2013
+from models.crop import FER2013, CropGeometry, Framing, crop
 from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE, load_face_path
 from models.inference import FacePath, FaceReading, InvalidImageError
@@ -93,6 +94,40 @@ def test_each_picture_has_its_own_outcome(embedded: FacePath, astronaut: np.ndar
         assert alone.probs is not None
         assert batched.probs is not None
         np.testing.assert_allclose(alone.probs, batched.probs, atol=1e-4)
+
+
+def test_a_face_is_cut_out_once_more_for_a_fusion_network_that_takes_other_crops(
+    weights: Path, tmp_path: Path, astronaut: np.ndarray, astronaut_jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts: list[np.ndarray] = []
+
+    def recorded(*arguments: Any) -> np.ndarray:
+        cuts.append(crop(*arguments))
+        return cuts[-1]
+
+    monkeypatch.setattr(face_path, "crop", recorded)
+    for fusion, cut in (
+        (Framing(48, 1, FER2013), 1),
+        (Framing(64, 3, FER2013), 2),
+        (Framing(48, 1, CropGeometry(1.0)), 2),
+    ):
+        path, _ = load_face_path(
+            EMBEDDED_FACE, engine="onnx", weights_dir=weights, detector_confidence=0.5, cache=tmp_path, fusion=fusion
+        )
+        cuts.clear()
+        reading = reading_of(path.analyse([astronaut_jpeg])[0])
+        assert len(cuts) == cut
+        assert reading.crop is cuts[-1]
+        assert reading.crop.shape == (fusion.size, fusion.size, fusion.channels)
+        looked = path.look(astronaut)
+        assert looked.crop is cuts[-1] and looked.probs is not None
+        empty = np.full((240, 320, 3), 90, np.uint8)
+        assert path.analyse([jpeg(empty)]) == [FaceReading()]
+        path.close()
+
+
+def test_without_a_fusion_network_no_crop_is_kept(embedded: FacePath, astronaut_jpeg: bytes) -> None:
+    assert reading_of(embedded.analyse([astronaut_jpeg])[0]).crop is None
 
 
 def test_nothing_in_nothing_out(embedded: FacePath) -> None:

@@ -17,18 +17,24 @@ def write_sound(path: Path, seconds: float = 0.2, rate: int = 48_000, hertz: flo
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * times), rate)
 
 
-def write_film(path: Path, *, seconds: float = 0.6, sound: bool = True, pictures: bool = True) -> None:
-    """Write a film of 10 pictures a second that brighten evenly, with a tone of 300 Hz at 44.1 kHz in stereo."""
+def write_film(
+    path: Path, *, seconds: float = 0.6, sound: bool = True, pictures: bool = True, still: UInt8 | None = None
+) -> None:
+    """Write a film of 10 pictures a second, with a tone of 300 Hz at 44.1 kHz in stereo.
+
+    The pictures brighten evenly, or all are `still` (RGB).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     flash = path.suffix == ".flv"
     with av.open(str(path), "w") as container:
         tracks = []
         if pictures:
             track = container.add_stream("flv" if flash else "libx264", rate=10)
-            track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
             count = round(seconds * 10)
             shades = [np.full((48, 64, 3), 40 + 160 * number // max(1, count - 1), np.uint8) for number in range(count)]
-            tracks.append((track, [av.VideoFrame.from_ndarray(shade, format="rgb24") for shade in shades]))
+            shown = shades if still is None else [still] * count
+            track.width, track.height, track.pix_fmt = shown[0].shape[1], shown[0].shape[0], "yuv420p"
+            tracks.append((track, [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in shown]))
         if sound:
             track = container.add_stream("libmp3lame" if flash else "aac", rate=44_100, layout="stereo")
             times = np.arange(round(seconds * 44_100)) / 44_100
