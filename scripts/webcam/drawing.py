@@ -110,7 +110,7 @@ def _face(canvas: UInt8, box: Box, view: View, size: float) -> None:
 
 
 def _bars(canvas: UInt8, title: str, verdict: Verdict, size: float) -> None:
-    """Draw seven probabilities, and whose they are, into the upper right corner."""
+    """Draw seven probabilities, and whose they are, into the upper right corner; grey is what no model knows."""
     step, names = round(28 * size), text_size("surprise", size * 0.7)[0]
     wide, high = names + round(130 * size), step * (len(LABELS) + 1) + 12
     left = canvas.shape[1] - wide - 16
@@ -118,9 +118,10 @@ def _bars(canvas: UInt8, title: str, verdict: Verdict, size: float) -> None:
     rows = [(title, None), *zip(LABELS, verdict.probs, strict=True)]
     for row, (name, share) in enumerate(rows):
         y = 8 + 6 + row * step
-        colour = GREY if share is None else GREEN if name == verdict.label and verdict.sure else WHITE
+        # Nothing is ever wholly improbable to a model that knows it.
+        colour = GREY if not share else GREEN if name == verdict.label and verdict.sure else WHITE
         cv2.putText(canvas, name, (left + 6, y + round(step * 0.72)), FONT, size * 0.7, colour, 1, cv2.LINE_AA)
-        if share is None:
+        if not share:
             continue
         start, length = left + names + 14, wide - names - 16
         cv2.rectangle(canvas, (start, y + 4), (start + round(length * float(share)), y + step - 4), colour, -1)

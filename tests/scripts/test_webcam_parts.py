@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from models.inference import SAMPLE_RATE, Box, FaceReading, Float32, Traits
 from models.labels import LABELS
 from scripts.webcam.board import RECORDING_SHOWN, Board, Entry, Verdict, View
-from scripts.webcam.drawing import HELP, WHITE, Meters, draw, lines, text_size
+from scripts.webcam.drawing import GREY, HELP, WHITE, Meters, draw, lines, text_size
 from scripts.webcam.ear import Voice
 from scripts.webcam.faults import DeviceError
 from scripts.webcam.hearing import RECORDING, SHORTEST, Hearing
@@ -355,6 +355,20 @@ def test_any_box_in_any_picture_can_be_drawn_and_the_picture_is_left_alone(box: 
     assert drawn.shape == image.shape
     assert (image == 90).all()
     assert (drawn != 90).any()
+
+
+def test_a_label_that_no_model_knows_is_grey_and_has_no_bar() -> None:
+    image = np.zeros((480, 640, 3), np.uint8)
+
+    def bars(sad: float) -> np.ndarray:
+        rest = np.array([0.0 if name == "sad" else (1 - sad) / 6 for name in LABELS])
+        shares = (rest + [sad * (name == "sad") for name in LABELS]).astype(np.float32)
+        return draw(image, view_of(face_state="face", face=Verdict(shares, True)), Meters())[:, 460:].astype(int)
+
+    unknown, improbable = bars(0.0), bars(1e-3)
+    rows = np.flatnonzero((unknown != improbable).any(axis=(1, 2)))
+    assert 0 < np.ptp(rows) < 30  # one row of the seven
+    assert 100 < unknown[rows].max() <= GREY[0] < improbable[rows].max() == WHITE[0]
 
 
 def test_the_label_of_a_face_at_the_edge_stays_in_the_picture() -> None:
