@@ -1,12 +1,13 @@
-"""What the voice network is trained on: windows of many speakers through many channels, and who each speaker is."""
+"""What a voice network is trained on: windows of many speakers through many channels, and who each speaker is."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.augment_voice import Channel, Others, non_speech
 from models.calibration import REFERENCE, reference
@@ -22,7 +23,6 @@ SECONDS = 0.5, 4.0
 """Shortest and longest window, as a stream may have them; the other half of the batches have windows of one second."""
 CHANNELS = 6
 """Channels that each speaker is heard over in an epoch."""
-NEUTRAL = LABELS.index("neutral")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Mix:
 
     Attributes:
         batches: Length of an epoch.
-        known: Share of the windows whose speaker's reference is told.
+        known: Share of the windows whose speaker's reference is told to an adaptive network.
         non_speech: Share of the windows without a voice; their target is that every label is as likely as another.
     """
 
@@ -44,23 +44,30 @@ class SpeechBatches:
     """Draws augmented windows: labels alike, the speakers of a label alike, the clips of both alike.
 
     So a corpus with many clips of two people weighs no more than those two people do. Each batch has one window
-    length. Windows of one person that came over one channel share a reference, which was made of a few of that
-    person's neutral clips over the same channel.
+    length. For an adaptive network, windows of one person that came over one channel share a reference, which was
+    made of a few of that person's neutral clips over the same channel.
     """
 
-    def __init__(self, sounds: Sounds, recipe: Recipe, mix: Mix, network: AudioBiLSTM) -> None:
-        self._sounds, self._recipe, self._mix, self._network = sounds, recipe, mix, network
+    def __init__(
+        self, sounds: Sounds, recipe: Recipe, mix: Mix, network: nn.Module, labels: Sequence[str] = LABELS
+    ) -> None:
+        self._sounds, self._recipe, self._mix, self._adaptive = sounds, recipe, mix, adaptive(network)
+        self._classes = len(labels)
         self._spans = [speech_span(sound) for _, sound in sounds]
-        self._labels = np.array([LABELS.index(clip.label) for clip, _ in sounds])
+        self._labels = np.array([labels.index(clip.label) for clip, _ in sounds])
+        self._is_neutral = np.array([clip.label == "neutral" for clip, _ in sounds])
         self._speakers = np.array([clip.speaker for clip, _ in sounds])
         pairs = [(label, speaker) for label, speaker in zip(self._labels, self._speakers, strict=True)]
         clips_of = {pair: pairs.count(pair) for pair in set(pairs)}
-        speakers_of = np.bincount([label for label, _ in clips_of], minlength=len(LABELS))
+        speakers_of = np.bincount([label for label, _ in clips_of])
         present = np.count_nonzero(speakers_of)
         self._weights = np.array([1 / (present * speakers_of[pair[0]] * clips_of[pair]) for pair in pairs])
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield an epoch of ((waveforms [B, N], references [B, 80]), targets [B, 7]); follows seed and number."""
+        """Yield an epoch of (inputs, targets [B, C]); the same for the same seed and number.
+
+        Inputs are waveforms [B, N], or (waveforms [B, N], references [B, 80]) for an adaptive network.
+        """
         recipe, mix = self._recipe, self._mix
         rng = np.random.default_rng((recipe.seed, number))
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
@@ -78,13 +85,13 @@ class SpeechBatches:
                 windows[row, length - len(altered) :] = altered
                 if rng.random() < mix.known:
                     references[row] = who
-            targets = soft_targets(torch.from_numpy(self._labels[chosen]), len(LABELS), recipe.label_smoothing)
+            targets = soft_targets(torch.from_numpy(self._labels[chosen]), self._classes, recipe.label_smoothing)
             inputs, targets = mixup(torch.from_numpy(windows), targets, recipe.mixup, generator)
             # After the mixup: a fan blended into quiet speech would drown it.
             for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):
                 inputs[row] = torch.from_numpy(non_speech(length, rng))
-                targets[row] = 1.0 / len(LABELS)
-            yield (inputs, torch.from_numpy(references)), targets
+                targets[row] = 1.0 / self._classes
+            yield (inputs if self._adaptive is None else (inputs, torch.from_numpy(references))), targets
 
     def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
         """Draw a window of `length` samples that is mostly speech; silence comes before a clip that is shorter."""
@@ -109,18 +116,23 @@ class SpeechBatches:
         """Draw channels for each speaker, and what each makes of that speaker's neutral voice."""
         drawn = {}
         for speaker in sorted(set(self._speakers)):
-            neutral = np.flatnonzero((self._speakers == speaker) & (self._labels == NEUTRAL))
+            neutral = np.flatnonzero((self._speakers == speaker) & self._is_neutral)
             drawn[speaker] = [self._over(Channel.draw(rng), neutral, rng) for _ in range(CHANNELS)]
         return drawn
 
     def _over(self, channel: Channel, neutral: NDArray[np.intp], rng: np.random.Generator) -> tuple[Channel, Float32]:
-        if not len(neutral):  # nothing to go by
+        if self._adaptive is None or not len(neutral):  # nobody asks, or nothing to go by
             return channel, np.zeros(REFERENCE, np.float32)
         others = self._others(self._speakers[neutral[0]], rng)
         clips = []
         for index in rng.choice(neutral, min(len(neutral), 2), replace=False):
             clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, others, rng))
-        return channel, speaker_reference(self._network, [np.round(clip * 32767).astype(np.int16) for clip in clips])
+        return channel, speaker_reference(self._adaptive, [np.round(clip * 32767).astype(np.int16) for clip in clips])
+
+
+def adaptive(network: nn.Module) -> AudioBiLSTM | None:
+    """Return the network if it takes references beside waveforms."""
+    return network if isinstance(network, AudioBiLSTM) and network.adaptive else None
 
 
 @torch.no_grad()

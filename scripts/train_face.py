@@ -10,9 +10,6 @@ number for both, or two. FER-2013 is trained on by usage Training and judged by 
 """
 
 import argparse
-import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,25 +27,15 @@ from models.inference import Float32
 from models.labels import LABELS
 from models.metrics import report, top_k, uar
 from models.publish import card_table, publish
-from models.registry import Entry, PretrainedError, UnknownNetworkError, entry, list_models
+from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
 from scripts.provenance import command_line
+from scripts.training_options import add_options, build, complete, digest, in_phases
 
 MODEL, DATA = "face_resnet", "fer2013"
 FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET}
 """How the faces of each data set lie in their pictures."""
-
-
-def option(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE; the value is JSON, or else plain text."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,30 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--data", nargs=2, metavar=("NAME", "DIR"), help=f"one of {', '.join(FRAMINGS)}, and its folder"
     )
-    parser.add_argument("--model", default=MODEL, help=f"one of {', '.join(list_models('face'))}")
-    parser.add_argument(
-        "--labels", help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)"
-    )
-    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
+    add_options(parser, "face", MODEL)
     parser.add_argument("--name", help="of the artefact (default: fer_resnet, or the network's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: 40)")
-    parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
     parser.add_argument("--size", type=int, help="side of the crops in pixels (default: as the network was made for)")
-    parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
-    parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
     parser.add_argument("--teacher", type=Path, help="artefact (.pt) whose answers are a part of the targets")
     parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
     parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
     parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
-    parser.add_argument("--epochs", type=int, nargs="+")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--lr", type=float, nargs="+")
     parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
-    parser.add_argument("--mixup", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
-    parser.add_argument("--device", default="auto")
     return parser
 
 
@@ -106,33 +79,8 @@ def arguments() -> argparse.Namespace:
     options.name = options.name or ("fer_resnet" if ours else options.model)
     options.run = options.run or Path("runs", options.name)
     options.small = (0.6 if ours else 0.0) if options.small is None else options.small
-    options.option = dict(options.option)
-    if options.width or ours:
-        options.option.setdefault("width", options.width or 40)
-    if unknown := sorted(options.option.keys() - set(options.known.options)):
-        parser.error(
-            f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}"
-        )
-    if len(options.labels) != len(LABELS):
-        options.option["classes"] = len(options.labels)
-    if options.pretrained and not options.known.pretrained:
-        parser.error(f"nobody publishes weights for {options.model}")
-    options.phases = recipes(options, parser.error)
+    complete(options, {"width": options.width or 40} if options.width or ours else {}, parser.error)
     return options
-
-
-def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
-    """Return the network's recipe, or those of its two phases, with what the command line says otherwise."""
-    known: Entry = options.known
-    plain = list(known.finetuning if options.pretrained else (known.recipe,))
-    for name in ("epochs", "lr"):
-        said = getattr(options, name) or []
-        if len(said) not in {0, 1, len(plain)}:
-            refuse(f"--{name} takes one number, or {len(plain)}")
-        for phase, value in enumerate(said * len(plain) if len(said) == 1 else said):
-            plain[phase] = replace(plain[phase], **{name: value})
-    changes = {name: getattr(options, name) for name in ("batch_size", "mixup") if getattr(options, name) is not None}
-    return [replace(recipe, **changes, seed=options.seed, device=options.device) for recipe in plain]
 
 
 def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
@@ -152,14 +100,9 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     return tuple(FaceCrops(faces, labels, size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
 
 
-def build(options: argparse.Namespace, train: FaceCrops) -> nn.Module:
+def build_for(options: argparse.Namespace, train: FaceCrops) -> nn.Module:
     """Build the network, and see that it takes such crops."""
-    try:
-        network: nn.Module = options.known.build(options.option, pretrained=options.pretrained)
-    except PretrainedError as error:
-        raise SystemExit(str(error)) from error
-    if options.start:
-        network.load_state_dict(Calibrated.load(options.start).network.state_dict())
+    network = build(options)
     for side in {train.size, _small(train)} if options.small else {train.size}:
         try:
             with torch.inference_mode():
@@ -191,44 +134,32 @@ def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops,
              "pretrained": False, "phase": None}  # fmt: skip
     return {
         "network": options.option, "balance": options.balance, "pictures": [len(train), len(held_out)],
-        "start": _digest(options.start), "teacher": _digest(options.teacher), "trust": options.trust,
+        "start": digest(options.start), "teacher": digest(options.teacher), "trust": options.trust,
         "small": options.small, **{key: value for key, value in said.items() if value != usual[key]},
     }  # fmt: skip
-
-
-def _digest(path: Path | None) -> str | None:
-    """Return what names a file's content, so that a run is not taken up with another one."""
-    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def train_phases(
     network: nn.Module, options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops
 ) -> dict[str, float]:
-    """Train the network, the head alone first if there are two phases; return the best epoch, and all the seconds."""
-    phases: list[Recipe] = options.phases
-    seconds, best = 0.0, {}
-    names = [None] if len(phases) == 1 else ["head", "all"]
-    for name, recipe in zip(names, phases, strict=True):
-        for parameter_name, parameter in network.named_parameters():
-            parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
+    """Train the network; return the best epoch, and all the seconds."""
+
+    def evaluate(candidate: nn.Module) -> dict[str, float]:
+        logits, kept = held_out.logits(candidate)
+        probs, labels = _probabilities(logits, held_out), held_out.faces.labels[kept]
+        return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
+
+    def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         soft = targets(options, train, recipe.label_smoothing)
 
-        def evaluate(candidate: nn.Module) -> dict[str, float]:
-            logits, kept = held_out.logits(candidate)
-            probs, labels = _probabilities(logits, held_out), held_out.faces.labels[kept]
-            return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
-
-        def batches(epoch: int, recipe: Recipe = recipe, soft: Tensor = soft) -> Any:
+        def batches(epoch: int) -> Any:
             is_small = epoch < options.small * recipe.epochs
             return train.epoch(soft, recipe, epoch, options.balance, _small(train) if is_small else None)
 
-        best = fit(
-            network, batches, train.steps(recipe), evaluate, recipe, options.run / name if name else options.run,
-            identity(options, train, held_out, name), compiled=options.compile,
-        )  # fmt: skip
-        print(best)
-        seconds += best["seconds"]
-    return {**best, "seconds": seconds}
+        about = identity(options, train, held_out, name)
+        return fit(network, batches, train.steps(recipe), evaluate, recipe, run, about, compiled=options.compile)
+
+    return in_phases(network, options, phase)
 
 
 def _small(crops: FaceCrops) -> int:
@@ -251,7 +182,7 @@ def main() -> None:
     except DataLayoutError as error:
         raise SystemExit(str(error)) from error
     print(f"train {len(train)}, held out {len(held_out)}")
-    network = build(options, train)
+    network = build_for(options, train)
     best = train_phases(network, options, train, held_out)
 
     logits, kept = held_out.logits(network)

@@ -1,34 +1,50 @@
-"""Train the voice network on RAVDESS (and SAVEE, TESS), its epoch chosen on actors that it never hears.
+"""Train a voice network of the registry, choosing its epoch on speakers whom it never hears.
 
 python -m scripts.train_voice --ravdess DIR [--savee DIR] [--tess DIR]
+python -m scripts.train_voice --model cnn_mfcc --labels angry,happy,neutral,sad --data ravdess DIR --data crema_d DIR
+python -m scripts.train_voice --model wav2vec2 --pretrained --data meld DIR --official
 
-With --fold K (0-4) the actors of that fold are set aside, neither trained on nor chosen by: five such runs, and
-`scripts.evaluate` on their artefacts, are a cross-validation by actor.
+Without --model it is `audio_bilstm`; the recipe is the network's own where nothing else is said. --pretrained starts
+from published weights, in two phases: the head alone, then everything at a low rate; --epochs and --lr then take one
+number for both, or two.
+
+Several data sets are joined. Each is split by speaker, a part of whom is left for a test of one's own; one of two
+speakers (TESS) is trained on whole, and so are --savee and --tess. --official takes the published split of a data set
+that has one (MELD's, which shares speakers). With --fold K (0-4) that fold of RAVDESS' actors is set aside, neither
+trained on nor chosen by: five such runs, and `scripts.evaluate` on their artefacts, are a cross-validation by actor.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
+from torch import nn
 
-from models.artefact import ArtefactInfo
-from models.datasets.speech import Clip, ravdess, read_clips, savee, tess
+from models.artefact import ArtefactInfo, check_labels
+from models.datasets import catalogue, ravdess
+from models.datasets.clips import Clip, read_clips, with_labels
+from models.datasets.layout import DataLayoutError
+from models.datasets.splits import SpeakerLeakError, Split, TooFewSpeakersError
 from models.held_out import HeldOut
+from models.labels import LABELS
 from models.metrics import report
-from models.networks.voice import AudioBiLSTM
 from models.pooling import fit_sharpening
 from models.publish import card_table, publish
+from models.registry import UnknownNetworkError, entry
 from models.torch_engine import fit_temperature
 from models.training import Recipe, fit
-from models.voice_batches import Mix, SpeechBatches, set_population
+from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
 from scripts.provenance import command_line
+from scripts.training_options import add_options, build, complete, digest, in_phases
 
+MODEL = "audio_bilstm"
+SHAPE = {"channels": 128, "hidden": 128, "dropout": 0.2}
+"""Its options where the command line says nothing else; it is adaptive as well."""
 ACTORS = range(2, 21)
-"""Actor 01 is the audio-visual check and 21-24 the final test; neither is ever trained on or chosen by."""
+"""Of RAVDESS. 01 is the audio-visual check and 21-24 the final test; neither is ever trained on or chosen by."""
 
 
 def fold_actors(fold: int) -> set[str]:
@@ -38,58 +54,140 @@ def fold_actors(fold: int) -> set[str]:
 
 
 def split(clips: Sequence[Clip], fold: int | None) -> tuple[list[Clip], list[Clip], list[Clip]]:
-    """Split by speaker into training, validation (one man, one woman) and test (a fold, or nobody)."""
+    """Split RAVDESS by speaker into training, validation (one man, one woman) and test (a fold, or nobody)."""
     test = set() if fold is None else fold_actors(fold)
     neighbours = sorted(fold_actors(0 if fold is None else (fold + 1) % 5))
     chosen = {next(s for s in neighbours if int(s[-2:]) % 2 == sex) for sex in (0, 1)}
     parts: tuple[list[Clip], list[Clip], list[Clip]] = ([], [], [])
     for clip in clips:
         parts[1 if clip.speaker in chosen else 2 if clip.speaker in test else 0].append(clip)
-    speakers = [{clip.speaker for clip in part} for part in parts]
-    if speakers[0] & speakers[1] or speakers[0] & speakers[2] or speakers[1] & speakers[2]:
-        raise ValueError("a speaker is in two splits")
     return parts
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ravdess", type=Path, required=True, help="folder with Actor_01 ...")
-    parser.add_argument("--savee", type=Path, help="folder with DC_a01.wav or DC/a01.wav: three more men")
-    parser.add_argument("--tess", type=Path, help="folder with OAF_back_angry.wav ...: two more women")
-    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
-    parser.add_argument("--name", help="of the artefact (default: audio_bilstm, or audio_bilstm_foldK)")
+    parser.add_argument("--ravdess", type=Path, help="the same as --data ravdess DIR")
+    parser.add_argument("--savee", type=Path, help="SAVEE's folder: more men to train on")
+    parser.add_argument("--tess", type=Path, help="TESS' folder: two more women to train on")
+    parser.add_argument(
+        "--data", nargs=2, action="append", default=[], metavar=("NAME", "DIR"),
+        help=f"one of {', '.join(catalogue.names('speech'))}, and its folder; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--official", action="store_true", help="take published splits where there are any")
+    parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of RAVDESS' actors aside")
+    add_options(parser, "voice", MODEL)
+    parser.add_argument("--name", help="of the artefact (default: the network's, or NETWORK_foldK)")
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
-    parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of actors aside")
-    parser.add_argument("--epochs", type=int, default=60)
+    for name, usual in SHAPE.items():
+        parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
     parser.add_argument("--batches", type=int, default=60, help="batches in an epoch")
-    parser.add_argument("--channels", type=int, default=128, help="of the convolutions")
-    parser.add_argument("--hidden", type=int, default=128, help="of the LSTM, each way")
-    parser.add_argument("--dropout", type=float, default=0.2)
-    parser.add_argument("--known", type=float, default=0.5, help="share of windows whose speaker is told")
+    parser.add_argument(
+        "--known", type=float, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
+    )
     parser.add_argument("--non-speech", type=float, default=0.08, help="share of windows without a voice")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--mixup", type=float, default=0.0)
-    parser.add_argument("--label-smoothing", type=float, default=0.05)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
-    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line.
+
+    `data` has the names and folders of the data sets that are split, `whole` of those that are only trained on;
+    `known` is the network's entry, `phases` its recipes, `labels` what to tell apart.
+    """
+    parser = _parser()
     options = parser.parse_args()
-    options.name = options.name or ("audio_bilstm" if options.fold is None else f"audio_bilstm_fold{options.fold}")
-    options.weights = options.weights or Path("weights" if options.fold is None else "weights/folds")
+    options.whole = [(name, getattr(options, name)) for name in ("savee", "tess") if getattr(options, name)]
+    try:
+        options.known = entry(options.model, "voice")
+        options.data = [(catalogue.find(name).name, Path(root)) for name, root in options.data]
+        if options.ravdess:
+            options.data.insert(0, ("ravdess", options.ravdess))
+        there = {label for name, _ in options.data + options.whole for label in catalogue.find(name).labels}
+        options.labels = (
+            tuple(options.labels.split(",")) if options.labels else tuple(label for label in LABELS if label in there)
+        )
+        names = dict(options.data)
+        if not names:
+            parser.error("there is nothing to choose by: name a data set with --ravdess DIR or --data NAME DIR")
+        check_labels(options.labels)
+    except (UnknownNetworkError, ValueError) as error:
+        parser.error(str(error))
+    if silent := [name for name in names if name not in catalogue.names("speech")]:
+        parser.error(f"{silent[0]} has no speech: there are {', '.join(catalogue.names('speech'))}")
+    if options.fold is not None and "ravdess" not in names:
+        parser.error("--fold is of RAVDESS' actors: there is no --ravdess DIR")
+    if options.official and not any(catalogue.find(name).official_clips for name in names):
+        parser.error(f"there is no published split of {', '.join(names)}")
+
+    ours, has_neutral = options.model == MODEL, "neutral" in options.labels
+    fold = "" if options.fold is None else f"_fold{options.fold}"
+    options.name = options.name or f"{options.model}{fold}"
+    options.weights = options.weights or Path("weights/folds" if fold else "weights")
     options.run = options.run or Path("runs", options.name)
+    usual = {"adaptive": has_neutral, **SHAPE} if ours else {}
+    usual |= {name: getattr(options, name) for name in SHAPE if getattr(options, name) is not None}
+    complete(options, usual, parser.error)
+    if options.option.get("adaptive") and not has_neutral:
+        parser.error("an adaptive network is told how people sound when neutral: neutral must be among its labels")
+    if ours:
+        # Patience without end: the last epochs of a cosine are its best, and two validation actors too few to stop by.
+        options.phases = [replace(recipe, patience=recipe.epochs) for recipe in options.phases]
     return options
 
 
-def corpora(options: argparse.Namespace) -> dict[str, list[Clip]]:
-    """List the clips of every data set that was named, by its name."""
-    clips = {"RAVDESS speech": ravdess(options.ravdess, ACTORS)}
-    if options.savee:
-        clips["SAVEE"] = savee(options.savee)
-    if options.tess:
-        clips["TESS"] = tess(options.tess)
-    return clips
+def listed(options: argparse.Namespace) -> Split[Clip]:
+    """List the clips of all data sets, of the labels that are to be told apart."""
+    joined: Split[Clip] = Split([], [], [])
+    parts = [_split(name, root, options) for name, root in options.data]
+    parts += [Split(catalogue.find(name).clips(root), [], []) for name, root in options.whole]
+    for part in parts:
+        joined.train.extend(with_labels(part.train, options.labels))
+        joined.validation.extend(with_labels(part.validation, options.labels))
+        joined.test.extend(with_labels(part.test, options.labels))
+    if not options.official:
+        joined.check_speakers()
+    there = {clip.label for clip in joined.train}
+    if missing := [label for label in options.labels if label not in there]:
+        raise DataLayoutError(f"there is no clip to train on of {', '.join(missing)}")
+    if not joined.validation:
+        raise DataLayoutError("there is no clip to choose by: it takes three speakers, or more of RAVDESS' actors")
+    return joined
+
+
+def _split(name: str, root: Path, options: argparse.Namespace) -> Split[Clip]:
+    if name == "ravdess":
+        return Split(*split(ravdess.clips(root, ACTORS), options.fold))
+    data_set = catalogue.find(name)
+    try:
+        return catalogue.split_speech(name, root, official=options.official and data_set.official_clips is not None)
+    except TooFewSpeakersError:
+        return Split(data_set.clips(root), [], [])
+
+
+def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase: str | None) -> dict[str, Any]:
+    """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
+    said = {"model": options.model, "labels": list(options.labels), "official": options.official,
+            "pretrained": options.pretrained, "start": digest(options.start), "phase": phase}  # fmt: skip
+    usual = {"model": MODEL, "labels": list(LABELS), "official": False,
+             "pretrained": False, "start": None, "phase": None}  # fmt: skip
+    return {
+        "fold": options.fold, "heard": heard, "network": options.option, "mix": asdict(mix),
+        **{key: value for key, value in said.items() if value != usual[key]},
+    }  # fmt: skip
+
+
+def train_phases(
+    network: nn.Module, options: argparse.Namespace, train: Sounds, held_out: HeldOut, heard: Sequence[str]
+) -> dict[str, float]:
+    """Train the network; return the best epoch, and all the seconds."""
+    mix = Mix(options.batches, options.told, options.non_speech)
+
+    def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
+        batches = SpeechBatches(train, recipe, mix, network, options.labels).epoch
+        about = identity(options, mix, heard, name)
+        return fit(network, batches, mix.batches, held_out.metrics, recipe, run, about)
+
+    return in_phases(network, options, phase)
 
 
 def main() -> None:
@@ -97,50 +195,54 @@ def main() -> None:
     options = arguments()
     if options.threads:
         torch.set_num_threads(options.threads)
-    # Patience without end: the last epochs of a cosine are its best, and two validation actors too few to stop by.
-    recipe = Recipe(
-        epochs=options.epochs, batch_size=options.batch_size, lr=options.lr, ema_decay=0.995, patience=options.epochs,
-        mixup=options.mixup, label_smoothing=options.label_smoothing, seed=options.seed, device=options.device,
-    )  # fmt: skip
-    torch.manual_seed(recipe.seed)
-    listed = corpora(options)
-    clips = [clip for part in listed.values() for clip in part]
-    train, validation = (list(read_clips(part)) for part in split(clips, options.fold)[:2])
+    torch.manual_seed(options.seed)
+    try:
+        clips = listed(options)
+    except (DataLayoutError, SpeakerLeakError) as error:
+        raise SystemExit(str(error)) from error
+    train, validation = list(read_clips(clips.train)), list(read_clips(clips.validation))
     heard = sorted({clip.speaker for clip, _ in train + validation})
-    print(f"clips: train {len(train)}, validation {len(validation)}, of {len(clips)}")
+    print(f"clips: train {len(train)}, validation {len(validation)}, set aside {len(clips.test)}")
+    network = build(options)
+    if (listener := adaptive(network)) is not None and not options.start:
+        set_population(listener, train)
+    held_out = HeldOut(network, validation, options.labels)
+    best = train_phases(network, options, train, held_out, heard)
 
-    shape = {"adaptive": True, "channels": options.channels, "hidden": options.hidden, "dropout": options.dropout}
-    network = AudioBiLSTM(**shape)
-    set_population(network, train)
-    held_out = HeldOut(network, validation)
-    mix = Mix(options.batches, options.known, options.non_speech)
-    best = fit(
-        network, SpeechBatches(train, recipe, mix, network).epoch, options.batches,
-        lambda average: held_out.metrics(cast(AudioBiLSTM, average)), recipe, options.run,
-        {"fold": options.fold, "heard": heard, "network": shape, "mix": asdict(mix)},
-    )  # fmt: skip
-    print(json.dumps(best))
-
-    logits, labels = held_out.logits(network), held_out.labels
-    temperature = fit_temperature(logits, torch.from_numpy(labels))
-    probs = torch.softmax(logits / temperature, dim=1).numpy()
-    figures = report(probs, labels)
+    logits = held_out.logits(network)
+    temperature = fit_temperature(logits, torch.from_numpy(held_out.targets))
+    probs = held_out.probs(logits / temperature)
+    figures = report(probs, held_out.labels)
     info = ArtefactInfo(
-        options.name, "voice", "audio_bilstm", shape, heard=tuple(heard), adaptive=True, temperature=temperature,
-        sharpening=fit_sharpening(probs, labels, held_out.clips), neutral=held_out.neutral(probs),
+        options.name, "voice", options.model, options.option, labels=options.labels, heard=tuple(heard),
+        adaptive=listener is not None, temperature=temperature,
+        sharpening=fit_sharpening(probs, held_out.labels, held_out.clips), neutral=held_out.neutral(probs),
     )  # fmt: skip
-    chosen_on = sorted({clip.speaker for clip, _ in validation})
     publish(
-        network, info, figures, options.weights, command_line(), {
-            "Data": f"{len(train)} clips of {len({clip.speaker for clip, _ in train})} speakers: {', '.join(listed)}",
-            "Licence": "RAVDESS is CC BY-NC-SA 4.0, TESS CC BY-NC-ND 4.0, SAVEE is for research: "
-                       "these weights are for non-commercial use",
-            "Protocol": f"epoch and temperature chosen on {', '.join(chosen_on)}, never trained on, which the figures "
-                        "below (1 s windows) are of; speakers that had no part in any choice: see the cross-validation",
+        network, info, figures, options.weights, command_line(),
+        notes(options, train, validation) | {
             "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
         },
     )  # fmt: skip
     print("\n".join(card_table(figures)))
+
+
+def notes(options: argparse.Namespace, train: Sounds, validation: Sounds) -> dict[str, str]:
+    """Return what the card says of the data."""
+    told = {} if len(options.labels) == len(LABELS) else {"Labels": ", ".join(options.labels)}
+    if options.pretrained:
+        weights = options.known.weights
+        told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
+    data_sets = [catalogue.find(name) for name, _ in options.data + options.whole]
+    heard, judged = ({clip.speaker for clip, _ in sounds} for sounds in (train, validation))
+    known = "some of them trained on" if heard & judged else "never trained on"
+    return told | {
+        "Data": f"{len(train)} clips of {len(heard)} speakers: {', '.join(each.title for each in data_sets)}",
+        "Licence": f"{'; '.join(f'{each.title}: {each.licence}' for each in data_sets)}: "
+                   "these terms go for these weights as well",
+        "Protocol": f"epoch and temperature chosen on {', '.join(sorted(judged))}, {known}, which the figures below "
+                    "(1 s windows) are of, so they flatter a little",
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

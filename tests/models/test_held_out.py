@@ -8,6 +8,7 @@ from models.calibration import REFERENCE
 from models.held_out import HeldOut
 from models.labels import LABELS
 from models.metrics import top_k, uar
+from models.networks.cepstral import CnnMfcc
 from models.networks.voice import AudioBiLSTM
 from models.voice_batches import Sounds, set_population, speaker_reference
 from models.windows import stream_windows
@@ -116,3 +117,45 @@ def test_an_answer_of_nought_leaves_a_neutral_answer_above_it(held_out: HeldOut)
     said = held_out.neutral(certain)
     assert min(said) > 0
     assert said[0] == pytest.approx(1.0, abs=1e-4)
+
+
+NAMES = ("sad", "neutral", "happy", "fear")
+SOME = [(clip, sound) for clip, sound in SOUNDS if clip.label in NAMES]
+
+
+@pytest.fixture(scope="module")
+def plain() -> CnnMfcc:
+    torch.manual_seed(0)
+    return CnnMfcc(channels=8, hidden=8, classes=4).eval()
+
+
+@torch.inference_mode()
+def test_networks_that_are_not_adaptive_are_asked_about_waveforms_alone(plain: CnnMfcc) -> None:
+    held_out = HeldOut(plain, SOME, NAMES)
+    windows = torch.from_numpy(np.concatenate([stream_windows(sound) for _, sound in SOME]) / np.float32(32768))
+    logits = held_out.logits(plain)
+    torch.testing.assert_close(logits, plain(windows), rtol=0, atol=1e-4)
+    torch.testing.assert_close(held_out.logits(plain, known=True), logits, rtol=0, atol=0)
+    assert held_out.unused.all()
+    probs = held_out.probs(logits)
+    assert held_out.metrics(plain) == {"top1": top_k(probs, held_out.labels, 1), "uar": uar(probs, held_out.labels)}
+
+
+def test_a_part_of_the_labels_is_judged_among_all(plain: CnnMfcc) -> None:
+    held_out = HeldOut(plain, SOME, NAMES)
+    assert [NAMES[target] for target in held_out.targets] == [LABELS[label] for label in held_out.labels]
+    logits = held_out.logits(plain)
+    probs = held_out.probs(logits)
+    for name, column in zip(LABELS, probs.T, strict=True):
+        if name in NAMES:
+            np.testing.assert_allclose(column, logits.softmax(dim=1)[:, NAMES.index(name)], atol=1e-6)
+        else:
+            assert not column.any()
+    neutral = held_out.neutral(probs)
+    assert [share > 0 for share in neutral] == [name in NAMES for name in LABELS]
+    assert sum(neutral) == pytest.approx(1.0)
+
+
+def test_without_a_neutral_clip_nothing_is_said_of_neutral_people(plain: CnnMfcc) -> None:
+    held_out = HeldOut(plain, [(clip, sound) for clip, sound in SOME if clip.label != "neutral"], NAMES)
+    assert held_out.neutral(held_out.probs(held_out.logits(plain))) == ()

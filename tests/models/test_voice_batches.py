@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from models.augment_voice import Channel, Others
 from models.calibration import REFERENCE
 from models.datasets.clips import Clip
 from models.inference import SAMPLE_RATE
 from models.labels import LABELS
+from models.networks.cepstral import CnnMfcc
 from models.networks.voice import AudioBiLSTM
 from models.training import Batch, Recipe
 from models.voice_batches import CHANNELS, Mix, Sounds, SpeechBatches, set_population, speaker_reference
@@ -208,6 +210,29 @@ def test_who_is_never_neutral_is_never_known(network: AudioBiLSTM) -> None:
     for (windows, references), _ in epoch(network, sounds, Mix(2, known=1.0)):
         assert windows.any(dim=1).all()
         assert not references.any()
+
+
+@pytest.mark.parametrize("plain", [small_network(adaptive=False), CnnMfcc(classes=3)])
+def test_networks_that_are_not_adaptive_are_given_waveforms_alone(plain: nn.Module) -> None:
+    labels = ("sad", "neutral", "happy")  # in an order of their own
+    sounds = levels()
+    told = set()
+    batches = SpeechBatches(sounds, RECIPE, Mix(4, known=1.0, non_speech=0.25), plain, labels)
+    for windows, targets in batches.epoch(0):
+        assert isinstance(windows, torch.Tensor) and windows.shape[0] == 32
+        assert targets.shape == (32, 3)
+        torch.testing.assert_close(targets.sum(dim=1), torch.ones(32))
+        told |= {round(value, 3) for value in targets.max(dim=1).values.tolist()}
+    assert told == {0.333, 0.933}  # no voice, and a voice with smoothed targets
+
+
+def test_targets_are_in_the_networks_order(network: AudioBiLSTM, plain_lines: None) -> None:
+    labels = ("sad", "neutral", "happy")
+    sounds = levels()
+    batches = SpeechBatches(sounds, RECIPE, Mix(4, known=0.0, non_speech=0.0), network, labels)
+    for (windows, _), targets in batches.epoch(0):
+        numbers = np.rint(windows.numpy().max(axis=1) * 32768 / 328).astype(int) - 1
+        assert [labels[row] for row in targets.argmax(dim=1)] == [sounds[number][0].label for number in numbers]
 
 
 def test_sounds_without_a_voice_are_no_label_more_than_another(network: AudioBiLSTM, plain_lines: None) -> None:

@@ -1,0 +1,120 @@
+"""What the training commands share: the network and its options, where it starts, its recipe in one phase or two."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from models.artefact import ArtefactError
+from models.labels import LABELS
+from models.registry import Entry, Kind, PretrainedError, list_models
+from models.torch_engine import Calibrated
+from models.training import Recipe
+
+CHANGES = ("batch_size", "mixup", "label_smoothing")
+"""What a command may change of every phase's recipe, beside epochs and learning rates."""
+
+
+def option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; the value is JSON, or else plain text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None:
+    """Add what every network of a kind is trained with; `model` is the usual one."""
+    parser.add_argument("--model", default=model, help=f"one of {', '.join(list_models(kind))}")
+    parser.add_argument(
+        "--labels", help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)"
+    )
+    parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
+    parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
+    parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
+    parser.set_defaults(finetune=False)  # in two phases as well; for commands that start from artefacts
+    parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
+    parser.add_argument("--epochs", type=int, nargs="+")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--lr", type=float, nargs="+")
+    parser.add_argument("--mixup", type=float)
+    parser.add_argument("--label-smoothing", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
+    parser.add_argument("--device", default="auto")
+
+
+def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
+    """Set `option` to the network's options and `phases` to its recipes; refuse what it cannot be trained with.
+
+    Args:
+        options: From `add_options`, with `known` (the network's entry) and `labels` as a tuple.
+        usual: Options of the network where the command does not say otherwise.
+        refuse: Is told what is wrong.
+    """
+    options.option = {**usual, **dict(options.option)}
+    if unknown := sorted(options.option.keys() - set(options.known.options)):
+        refuse(f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}")
+    if len(options.labels) != len(LABELS):
+        options.option["classes"] = len(options.labels)
+    if options.pretrained and not options.known.pretrained:
+        refuse(f"nobody publishes weights for {options.model}")
+    options.phases = recipes(options, refuse)
+
+
+def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
+    """Return the network's recipe, or those of its two phases, with what the command line says otherwise."""
+    known: Entry = options.known
+    plain = list(known.finetuning if options.pretrained or options.finetune else (known.recipe,))
+    for name in ("epochs", "lr"):
+        said = getattr(options, name) or []
+        if len(said) not in {0, 1, len(plain)}:
+            refuse(f"--{name} takes one number, or {len(plain)}")
+        for phase, value in enumerate(said * len(plain) if len(said) == 1 else said):
+            plain[phase] = replace(plain[phase], **{name: value})
+    changes = {name: getattr(options, name) for name in CHANGES if getattr(options, name) is not None}
+    return [replace(recipe, **changes, seed=options.seed, device=options.device) for recipe in plain]
+
+
+def build(options: argparse.Namespace) -> nn.Module:
+    """Build the network, from published weights or from those of another run where that was asked for."""
+    try:
+        network: nn.Module = options.known.build(options.option, pretrained=options.pretrained)
+        if options.start:
+            network.load_state_dict(Calibrated.load(options.start).network.state_dict())
+    except (ArtefactError, PretrainedError) as error:
+        raise SystemExit(str(error)) from error
+    except (RuntimeError, TypeError, ValueError) as error:  # what networks raise for values that they do not take
+        raise SystemExit(f"{options.model} cannot be built like this: {error}") from error
+    return network
+
+
+def in_phases(
+    network: nn.Module, options: argparse.Namespace, train: Callable[[str | None, Recipe, Path], dict[str, float]]
+) -> dict[str, float]:
+    """Train the network, the head alone first if there are two phases; return the best epoch, and all the seconds.
+
+    `train` is given each phase's name (None where there is only one), its recipe and its folder.
+    """
+    phases: list[Recipe] = options.phases
+    seconds, best = 0.0, {}
+    for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
+        for parameter_name, parameter in network.named_parameters():
+            parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
+        best = train(name, recipe, options.run / name if name else options.run)
+        print(best)
+        seconds += best["seconds"]
+    return {**best, "seconds": seconds}
+
+
+def digest(path: Path | None) -> str | None:
+    """Return what names a file's content, so that a run is not taken up with another one."""
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
