@@ -50,6 +50,7 @@ class ConcatFusion(nn.Module):
     def freeze(self, *, frozen: bool = True) -> None:
         """Leave the two networks as they are, or train them too."""
         self.frozen = frozen
+        self.requires_grad_(True)
         for part in (self.voice, self.face):
             part.requires_grad_(not frozen)
         self.train(self.training)
