@@ -137,6 +137,7 @@ class Card:
         """Measure late fusion."""
         options, settings = self._options, self._settings
         model, path = self._voice_model(options.voice_model), self._face_path()
+        known = model.traits.labels, path.model.traits.labels
         kept = self.kept["fusion"] = {"voice": model.name, "face": path.name}
         scenes = {"videos": fusion.video_scenes(options.ravdess_av)}
         if options.ravdess:
@@ -149,13 +150,12 @@ class Card:
                 continue
             chosen = these[:: max(1, len(these) // 14)] if options.quick else these
             seen = fusion.watch_all(settings, chosen, model, path)
-            known = model.traits.labels, path.model.traits.labels
             kept[name] = fusion.real(settings, seen, partial(self._draw, f"fusion {name}"), known)
             _say(f"Fusion, real: {name}, {model.name} + {path.name}", *blocks.fusion(kept[name]))
             if len(these) > blocks.FEW:
                 self._calibrated_fusion(name, these, seen, model, path)
         if self._shown is not None and self._seen is not None:
-            kept["synthetic"] = fusion.synthetic(settings, self._shown, self._seen)
+            kept["synthetic"] = fusion.synthetic(settings, self._shown, self._seen, known)
             _say("Fusion, synthetic: RAVDESS voices and FER-2013 faces of the same label, paired at random",
                  tables.accuracy({"fused": kept["synthetic"]["fused"]}))  # fmt: skip
             self._note("fusion: synthetic pairs say nothing of real people, whose voice and face go together")

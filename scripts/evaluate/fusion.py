@@ -213,11 +213,15 @@ def calibrated(
 
 
 def synthetic(
-    settings: Settings, voices: Answers, faces: tuple[Float32, NDArray[np.int64]], seed: int = 0
+    settings: Settings,
+    voices: Answers,
+    faces: tuple[Float32, NDArray[np.int64]],
+    known: tuple[tuple[str, ...], tuple[str, ...]],
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return the fused figures of voices and faces of the same label, paired at random: a check of the arithmetic."""
     fused, labels = synthetic_pairs(
-        (voices.probs, voices.labels), faces, settings.fusion_weight, np.random.default_rng(seed)
+        (voices.probs, voices.labels), faces, settings.fusion_weight, np.random.default_rng(seed), known
     )
     return {"weight": settings.fusion_weight, "fused": sum_up(fused, labels)}
 
