@@ -11,16 +11,15 @@ from torch import nn
 
 from models.augment_voice import Channel, Others, non_speech
 from models.calibration import REFERENCE, reference
+from models.datasets.clips import draw_weights
 from models.datasets.speech import Clip
 from models.inference import SAMPLE_RATE, Float32, Int16
 from models.labels import LABELS
 from models.networks.voice import AudioBiLSTM
 from models.training import Batch, Recipe, mixup, soft_targets
-from models.windows import speech_span, stream_windows
+from models.windows import cut, draw_length, draw_start, speech_span, stream_windows
 
 Sounds = list[tuple[Clip, Int16]]
-SECONDS = 0.5, 4.0
-"""Shortest and longest window, as a stream may have them; the other half of the batches have windows of one second."""
 CHANNELS = 6
 """Channels that each speaker is heard over in an epoch."""
 
@@ -41,11 +40,10 @@ class Mix:
 
 
 class SpeechBatches:
-    """Draws augmented windows: labels alike, the speakers of a label alike, the clips of both alike.
+    """Draws augmented windows of clips, those by `draw_weights`. Each batch has one window length.
 
-    So a corpus with many clips of two people weighs no more than those two people do. Each batch has one window
-    length. For an adaptive network, windows of one person that came over one channel share a reference, which was
-    made of a few of that person's neutral clips over the same channel.
+    For an adaptive network, windows of one person that came over one channel share a reference, which was made of a
+    few of that person's neutral clips over the same channel.
     """
 
     def __init__(
@@ -57,11 +55,7 @@ class SpeechBatches:
         self._labels = np.array([labels.index(clip.label) for clip, _ in sounds])
         self._is_neutral = np.array([clip.label == "neutral" for clip, _ in sounds])
         self._speakers = np.array([clip.speaker for clip, _ in sounds])
-        pairs = [(label, speaker) for label, speaker in zip(self._labels, self._speakers, strict=True)]
-        clips_of = {pair: pairs.count(pair) for pair in set(pairs)}
-        speakers_of = np.bincount([label for label, _ in clips_of])
-        present = np.count_nonzero(speakers_of)
-        self._weights = np.array([1 / (present * speakers_of[pair[0]] * clips_of[pair]) for pair in pairs])
+        self._weights = draw_weights([clip for clip, _ in sounds])
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield an epoch of (inputs, targets [B, C]); the same for the same seed and number.
@@ -73,8 +67,7 @@ class SpeechBatches:
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
         channels = self._draw_channels(rng)
         for _ in range(mix.batches):
-            seconds = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(*np.log(SECONDS))))
-            length = round(seconds * SAMPLE_RATE)
+            length = draw_length(rng)
             chosen = rng.choice(len(self._sounds), recipe.batch_size, p=self._weights)
             windows = np.zeros((recipe.batch_size, length), np.float32)
             references = np.zeros((recipe.batch_size, REFERENCE), np.float32)
@@ -94,14 +87,9 @@ class SpeechBatches:
             yield (inputs if self._adaptive is None else (inputs, torch.from_numpy(references))), targets
 
     def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
-        """Draw a window of `length` samples that is mostly speech; silence comes before a clip that is shorter."""
-        sound, span = self._sounds[index][1], self._spans[index]
-        last = max(0, len(sound) - length)
-        low = min(last, max(0, span[0] - int(0.3 * length)))
-        high = max(low, min(last, span[1] - int(0.7 * length)))
-        start = int(rng.integers(low, high + 1))
-        window = sound[start : start + length].astype(np.float32) / 32768
-        return np.pad(window, (length - len(window), 0))
+        """Draw a window of `length` samples that is mostly speech."""
+        sound = self._sounds[index][1]
+        return cut(sound, draw_start(sound, self._spans[index], length, rng), length)
 
     def _others(self, speaker: str, rng: np.random.Generator) -> Others:
         """Return what draws other people to talk at the same time as `speaker`; where there are none, nobody does."""
