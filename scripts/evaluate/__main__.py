@@ -1,8 +1,8 @@
 """Print every figure of the model cards, from the weights and the data, through the code that serves.
 
     python -m scripts.evaluate [voice] [face] [fusion] [speed] [--ravdess DIR] [--fer2013 DIR] [--ravdess-av DIR]
-                               [--savee DIR] [--folds NAME ...] [--neutral-clips N] [--json FILE] [--figures DIR]
-                               [--quick]
+                               [--savee DIR] [--concat NAME] [--folds NAME ...] [--neutral-clips N] [--json FILE]
+                               [--figures DIR] [--quick]
 
 Without a part all four are measured, as far as their data are given. A voice model is only ever measured on
 people it has not heard: with --folds each of those models on the speakers that it alone has not heard, pooled
@@ -38,6 +38,7 @@ def main() -> None:
         "--voice-model", default=settings.voice_model, metavar="NAME", help="the voice model that serves"
     )
     parser.add_argument("--face-model", default=EMBEDDED_FACE, metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--concat", metavar="NAME", help="a fusion model, to be put beside late fusion on real clips")
     parser.add_argument(
         "--folds", nargs="+", metavar="NAME", help="voice models of a cross-validation, e.g. folds/NAME_fold0"
     )

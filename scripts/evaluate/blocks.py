@@ -66,6 +66,22 @@ def fusion(figures: dict[str, Any]) -> list[str]:
     ]
 
 
+def together(name: str, figures: dict[str, Any]) -> list[str]:
+    """Of `fusion.beside`; `name` is the model's."""
+    summary = f"{figures['both_paths_answered']} of {figures['scenes']} clips answered by both paths"
+    if "gain" not in figures:
+        return [summary]
+    rows = {"late fusion": figures["late"], name: figures["together"]}
+    low, high = (100 * bound for bound in figures["gain"]["interval"])
+    return [
+        summary,
+        tables.accuracy(rows),
+        tables.recalls(rows),
+        f"{name} over late fusion: {100 * figures['gain']['uar']:+.1f} points UAR [{low:+.1f}, {high:+.1f}] "
+        "(paired bootstrap over clips)",
+    ]
+
+
 def calibrated_fusion(figures: dict[str, Any]) -> list[str]:
     """Of `fusion.calibrated`."""
     learnt = " and ".join(f"the {path} of {count}" for path, count in figures["learnt"].items())

@@ -14,10 +14,10 @@ from models.artefact import ArtefactError
 from models.datasets import fer2013
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.detection import FaceDetector
-from models.face_path import load_face_path
+from models.face_path import Framed, load_face_path
 from models.inference import FacePath, Float32, VoiceModel
 from models.labels import LABELS
-from models.loading import load_voice
+from models.loading import load_fusion, load_voice
 from scripts.evaluate import blocks, calibration, face, fusion, plots, speed, tables, voice
 from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
 from scripts.measure_crop import video_frames
@@ -134,7 +134,7 @@ class Card:
             _say("Faces found at a distance, real videos", tables.far_faces(kept["far_faces"]))
 
     def _fusion(self) -> None:
-        """Measure late fusion."""
+        """Measure late fusion, and beside it a model that hears and sees at once."""
         options, settings = self._options, self._settings
         model, path = self._voice_model(options.voice_model), self._face_path()
         known = model.traits.labels, path.model.traits.labels
@@ -152,6 +152,8 @@ class Card:
             seen = fusion.watch_all(settings, chosen, model, path)
             kept[name] = fusion.real(settings, seen, partial(self._draw, f"fusion {name}"), known)
             _say(f"Fusion, real: {name}, {model.name} + {path.name}", *blocks.fusion(kept[name]))
+            if options.concat:
+                self._together(name, chosen, seen, model)
             if len(these) > blocks.FEW:
                 self._calibrated_fusion(name, these, seen, model, path)
         if self._shown is not None and self._seen is not None:
@@ -159,6 +161,15 @@ class Card:
             _say("Fusion, synthetic: RAVDESS voices and FER-2013 faces of the same label, paired at random",
                  tables.accuracy({"fused": kept["synthetic"]["fused"]}))  # fmt: skip
             self._note("fusion: synthetic pairs say nothing of real people, whose voice and face go together")
+
+    def _together(self, name: str, scenes: Sequence[fusion.Scene], late: fusion.Seen, model: VoiceModel) -> None:
+        """Measure a fusion model on scenes that were fused late before."""
+        settings = self._settings
+        both = load_fusion(self._options.concat, engine=settings.inference_engine, weights_dir=settings.weights_dir)
+        seen = fusion.watch_all(settings, scenes, model, self._face_path(both), f"scenes, {both.name}", both)
+        figures = fusion.beside(late, seen, partial(self._draw, f"fusion {name}"))
+        self.kept["fusion"][f"{name}, together"] = {"fusion": both.name, **figures}
+        _say(f"Fusion, real: {name}, {both.name} beside late fusion", *blocks.together(both.name, figures))
 
     def _calibrated_fusion(
         self, name: str, scenes: Sequence[fusion.Scene], plain: fusion.Seen, model: VoiceModel, path: FacePath
@@ -226,12 +237,13 @@ class Card:
     def _voice_model(self, name: str) -> VoiceModel:
         return load_voice(name, engine=self._settings.inference_engine, weights_dir=self._settings.weights_dir)
 
-    def _face_path(self) -> FacePath:
+    def _face_path(self, fusion: Framed | None = None) -> FacePath:
         path, _ = load_face_path(
             self._options.face_model,
             engine=self._settings.inference_engine,
             weights_dir=self._settings.weights_dir,
             detector_confidence=self._settings.detector_confidence,
+            fusion=fusion,
         )
         return path
 

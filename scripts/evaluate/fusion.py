@@ -1,4 +1,4 @@
-"""Late fusion: on real audio-visual clips of somebody whom neither model knows, and on synthetic pairs."""
+"""Fusion: on real audio-visual clips of somebody whom no model knows, and late fusion on synthetic pairs."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -17,7 +17,7 @@ from app.settings import Settings
 from models.datasets import ravdess
 from models.datasets.layout import DataLayoutError
 from models.datasets.media import read_sound
-from models.inference import SAMPLE_RATE, FacePath, Float32, VoiceModel
+from models.inference import SAMPLE_RATE, FacePath, Float32, FusionModel, VoiceModel
 from models.labels import LABELS
 from models.metrics import paired_interval, uar
 from scripts.evaluate.answers import Answers, LeakageError, sum_up
@@ -98,15 +98,18 @@ def video_scenes(root: Path) -> list[Scene]:
     return [Scene(film.video.stem, film.label, film.speaker, events(film.video)) for film in with_sound]
 
 
-def watch(settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath) -> Shown:
-    """Stream a scene through a session.
+def watch(
+    settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath, together: FusionModel | None = None
+) -> Shown:
+    """Stream a scene through a session, fused late or by a model that hears and sees at once.
 
     Raises:
-        LeakageError: The voice model has heard its speaker.
+        LeakageError: A model has heard its speaker.
     """
-    if scene.speaker in voice.heard or not voice.heard:
-        raise LeakageError(f"{voice.name} was trained on or chosen by {scene.speaker}, or does not say on whom")
-    results = list(stream(settings, scene.events(), voice, face))
+    for model in (voice, together):
+        if model is not None and (scene.speaker in model.heard or not model.heard):
+            raise LeakageError(f"{model.name} was trained on or chosen by {scene.speaker}, or does not say on whom")
+    results = list(stream(settings, scene.events(), voice, face, together))
     looked = [result.face.state for result in results if result.face.state in ("ok", "no_face")]
     return Shown(
         voice=_last(result.voice.probs for result in results),
@@ -118,11 +121,17 @@ def watch(settings: Settings, scene: Scene, voice: VoiceModel, face: FacePath) -
 
 
 def watch_all(
-    settings: Settings, scenes: Iterable[Scene], voice: VoiceModel, face: FacePath, title: str = "scenes"
+    settings: Settings,
+    scenes: Iterable[Scene],
+    voice: VoiceModel,
+    face: FacePath,
+    title: str = "scenes",
+    together: FusionModel | None = None,
 ) -> Seen:
     """Stream scenes through sessions of their own, one by one."""
     return [
-        (scene, watch(settings, scene, voice, face)) for scene in tqdm(scenes, desc=title, unit="clip", leave=False)
+        (scene, watch(settings, scene, voice, face, together))
+        for scene in tqdm(scenes, desc=title, unit="clip", leave=False)
     ]
 
 
@@ -164,6 +173,30 @@ def real(settings: Settings, seen: Seen, draw: Draw, known: Known = (LABELS, LAB
         for row, (scene, _) in enumerate(whole)
     ]
     return figures
+
+
+def beside(late: Seen, together: Seen, draw: Draw) -> dict[str, Any]:
+    """Return the figures of the same scenes fused late, and fused by a model that hears and sees at once.
+
+    Both are what was shown last; the gain is of the model over late fusion, in pairs, and its interval redraws clips.
+    """
+    whole = [
+        (scene, plain, joint)
+        for (scene, plain), (_, joint) in zip(late, together, strict=True)
+        if plain.is_whole and joint.is_whole
+    ]
+    figures: dict[str, Any] = {"scenes": len(late), "both_paths_answered": len(whole)}
+    if not whole:
+        return figures
+    kept = [(scene, joint) for scene, _, joint in whole]
+    labels, other = _labels(kept), _stacked(kept, "fused")
+    one = _stacked([(scene, plain) for scene, plain, _ in whole], "fused")
+    draw("fused by the model", other, labels)
+    return figures | {
+        "late": sum_up(one, labels),
+        "together": sum_up(other, labels),
+        "gain": {"uar": uar(other, labels) - uar(one, labels), "interval": paired_interval(other, one, labels)},
+    }
 
 
 def calibrated(

@@ -20,10 +20,11 @@ from app.quick_check import stream_clip
 from app.session import Session
 from app.settings import ROOT, Settings
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
+from models.crop import FER2013
 from models.datasets.clips import UNKNOWN
 from models.datasets.speech import Clip, ravdess, read_clips
 from models.export import export_onnx
-from models.inference import Box, FaceReading, Float32, Int16, Traits
+from models.inference import Box, FaceReading, Float32, Int16, Traits, UInt8
 from models.labels import LABELS
 from models.registry import build
 from models.torch_engine import Calibrated
@@ -488,6 +489,47 @@ def test_fusion_of_real_scenes(root: Path, tmp_path: Path) -> None:
     assert {"scene", "label", "voice", "face", "fused"} == set(figures["each"][0])
 
 
+class SeesWhatIsHeard:
+    """Fuses by the label that the crop's first pixel names, whatever is heard."""
+
+    name, size, channels, traits = "both", 8, 1, Traits()
+
+    def __init__(self, *heard: str) -> None:
+        self.heard = frozenset(heard)
+
+    def predict(self, windows: Int16, crops: UInt8) -> Float32:
+        return (np.eye(7, dtype=np.float32) * 0.65 + 0.05)[crops[:, 0, 0, 0]]
+
+
+class CroppingFaces(FirstByteFaces):
+    """The same faces with a crop, which shows the label that is two further."""
+
+    def _read(self, label: int) -> FaceReading:
+        reading = super()._read(label)
+        crop = np.full((8, 8, 1), (label + 2) % 7, np.uint8)
+        return reading if reading.box is None else replace(reading, crop=crop)
+
+
+def test_a_model_that_hears_and_sees_at_once_is_put_beside_late_fusion(root: Path, tmp_path: Path) -> None:
+    add_faces(tmp_path, root, 1)
+    scenes, ears = fusion.face_crop_scenes(tmp_path, root), LoudnessVoice("ravdess-02")
+    late = fusion.watch_all(SETTINGS, scenes, ears, CroppingFaces())
+    together = fusion.watch_all(SETTINGS, scenes, ears, CroppingFaces(), together=SeesWhatIsHeard("ravdess-02"))
+    drawn: list[str] = []
+    figures = fusion.beside(late, together, lambda name, probs, labels: drawn.append(name))
+    assert (figures["scenes"], figures["both_paths_answered"], len(drawn)) == (8, 8, 1)
+    assert figures["late"]["uar"] == 1.0
+    said = np.array(figures["together"]["confusion"]).sum(axis=0)  # `surprise` shows the second label, others the third
+    assert said.tolist() == [0, 1, 7, 0, 0, 0, 0]
+    assert figures["gain"]["uar"] == pytest.approx(1 / 7 - 1)
+    assert figures["gain"]["interval"] == pytest.approx((1 / 7 - 1,) * 2)  # every clip of a label is lost, or none
+    assert "both over late fusion: -85.7 points UAR" in "".join(blocks.together("both", figures))
+    for heard in ((), ("ravdess-01",)):
+        with pytest.raises(LeakageError, match="both was trained on or chosen by ravdess-01"):
+            fusion.watch_all(SETTINGS, scenes, ears, CroppingFaces(), together=SeesWhatIsHeard(*heard))
+    assert fusion.beside([], [], lambda *_: None)["both_paths_answered"] == 0
+
+
 def test_the_sweep_fuses_as_the_session_does_when_a_path_lacks_labels(root: Path, tmp_path: Path) -> None:
     add_faces(tmp_path, root, 1)
     model, path = LoudnessVoice("ravdess-02"), FirstByteFaces()
@@ -581,6 +623,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options = {"channels": 8, "hidden": 8, "adaptive": traits.get("adaptive", False)}
         info = ArtefactInfo(name, "voice", "audio_bilstm", options, **traits)  # type: ignore[arg-type]
         export_onnx(Calibrated(build(info.network, options), info).eval(), folder / f"{name}.onnx")
+    parts = {"voice": "cnn_mfcc", "face": "mini_xception", "face_options": {"width": 4}, "hidden": 8}
+    both = ArtefactInfo("both", "fusion", "concat", parts, size=48, channels=1, geometry=FER2013, heard=("ravdess-02",))
+    export_onnx(Calibrated(build(both.network, both.options), both).eval(), folder / "both.onnx")
     graph = onnx.load(ROOT / "weights" / "fer_resnet.onnx")
     said = {entry.key: entry.value for entry in graph.metadata_props}
     face = replace(ArtefactInfo.from_json(said[METADATA_KEY]), neutral=OFTEN_NEUTRAL)
@@ -617,7 +662,11 @@ def test_the_command_measures_calibration_where_the_models_allow_it(
     assert "| not sharpened | 14 |" in printed
     assert not [note for note in card["notes"] if "calibrat" in note]
 
-    card, printed = run("voice", "fusion", "--voice-model", "fixed", "--ravdess-av", str(tmp_path / "av"))
+    card, printed = run("voice", "fusion", "--voice-model", "fixed", "--ravdess-av", str(tmp_path / "av"),
+                        "--concat", "both")  # fmt: skip
+    together = card["fusion"]["faces and sound, together"]
+    assert (together["fusion"], together["together"]["n"]) == ("both", card["fusion"]["faces and sound"]["fused"]["n"])
+    assert "both over late fusion: " in printed
     assert "calibrated" not in card["voice"]
     assert [note for note in card["notes"] if note.startswith("voice: fixed cannot be calibrated to a speaker")]
     assert "fusion: fixed cannot be calibrated to a person" in card["notes"]
