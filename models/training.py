@@ -17,6 +17,10 @@ Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 """Inputs [B, ...], one or several, and target probabilities [B, classes]."""
 
 
+class OtherRunError(ValueError):
+    """A folder holds the checkpoint of a run with other data, another recipe or another network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How to train: everything that is not the network or the data."""
@@ -93,7 +97,7 @@ def fit(
         The best epoch's metrics, with `epoch` and the run's `seconds`.
 
     Raises:
-        ValueError: `run_dir` holds a checkpoint of another run.
+        OtherRunError: `run_dir` holds a checkpoint of another run.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     device = recipe.torch_device()
@@ -111,7 +115,7 @@ def fit(
     if last.is_file():
         state = torch.load(last, map_location=device, weights_only=True)
         if state["identity"] != identity:
-            raise ValueError(f"{last} is of another run: remove it, or train into another folder")
+            raise OtherRunError(f"{last} is of another run: remove it, or train into another folder")
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])

@@ -14,7 +14,7 @@ from models.artefact import ArtefactError
 from models.labels import LABELS
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
-from models.training import Recipe
+from models.training import OtherRunError, Recipe
 
 CHANGES = ("batch_size", "mixup", "label_smoothing")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
@@ -109,7 +109,10 @@ def in_phases(
     for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
         for parameter_name, parameter in network.named_parameters():
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
-        best = train(name, recipe, options.run / name if name else options.run)
+        try:
+            best = train(name, recipe, options.run / name if name else options.run)
+        except OtherRunError as error:
+            raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}

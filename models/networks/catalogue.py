@@ -28,7 +28,7 @@ AFFECTNET: Final = (*LABELS, "contempt")
 RAVDESS: Final = (*LABELS, "calm")
 
 FER: Final = Recipe(epochs=45, batch_size=128, lr=2e-3, mixup=0.0, patience=45)
-SPEECH: Final = Recipe(epochs=60, batch_size=64, lr=3e-3, ema_decay=0.995, mixup=0.0, label_smoothing=0.05, patience=15)
+SPEECH: Final = Recipe(epochs=60, batch_size=64, lr=3e-3, ema_decay=0.995, mixup=0.0, label_smoothing=0.05, patience=60)
 TWO_PHASES: Final = (Recipe(epochs=10, batch_size=64, lr=1e-3), Recipe(epochs=40, batch_size=64, lr=1e-4))
 """As system A: ten epochs of the head alone, then forty of everything at a low rate."""
 
