@@ -4,6 +4,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -29,6 +30,7 @@ class Batcher(Generic[Item, Outcome]):
         run: Maps items [B] to outcomes [B]; an exception as an outcome fails that item alone.
         max_batch: Most items of one call.
         release: Called last, on the same thread, to free the model.
+        observe: Called after each call of `run`, on the same thread, with its items and its seconds.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Batcher(Generic[Item, Outcome]):
         *,
         max_batch: int,
         release: Callable[[], None] | None = None,
+        observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self._name = name
         self._run = run
         self._max_batch = max_batch
         self._release = release
+        self._observe = observe
         self.closed = False
         self._failing = False
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
@@ -90,6 +94,7 @@ class Batcher(Generic[Item, Outcome]):
         return [entry for entry in taken if entry is not None and entry[1].set_running_or_notify_cancel()]
 
     def _answer(self, batch: list[tuple[Item, Future[Outcome]]]) -> None:
+        started = time.monotonic()
         try:
             outcomes = self._run([item for item, _ in batch])
             if len(outcomes) != len(batch):
@@ -101,6 +106,9 @@ class Batcher(Generic[Item, Outcome]):
             self._failing = True
             self._fail(batch, InferenceError(f"{self._name} failed"))
             return
+        finally:
+            if self._observe is not None:
+                self._observe(len(batch), time.monotonic() - started)
         self._failing = False
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Exception):

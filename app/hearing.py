@@ -21,6 +21,7 @@ class Window:
         samples: The sound [N].
         id: Of the newest chunk in it.
         at: When it was taken.
+        arrived: When the newest chunk in it came.
         reference: Of who speaks [80]; zeros for nobody known.
         describe: Whether its statistics are wanted as well.
     """
@@ -28,6 +29,7 @@ class Window:
     samples: Int16
     id: int | None
     at: float
+    arrived: float
     reference: Float32
     describe: bool
 
@@ -78,14 +80,15 @@ class Hearing:
 
     def take(self, now: float, *, describe: bool) -> Window | None:
         """Return the newest window [voice_window * 16000] if it is full, new, and not silence."""
-        if self._is_warming() or self._ring.total == self._covered or not self.is_live(now):
+        arrived = self._newest_at
+        if arrived is None or self._is_warming() or self._ring.total == self._covered or not self.is_live(now):
             return None
         self._covered = self._ring.total
         self._chunks.clear()
         samples = self._window()
         if is_silence(samples, self._silence_rms):
             return None
-        return Window(samples, self._newest_id, now, self._reference, describe)
+        return Window(samples, self._newest_id, now, arrived, self._reference, describe)
 
     def heard(self, window: Window, probs: Float32, now: float) -> None:
         """Take the probabilities [7] of a window; what came too late, or was asked with another reference, is void."""

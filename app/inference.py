@@ -1,6 +1,6 @@
 """What the stream sees of the models: a question for each path, and one for both, answered off the event loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
@@ -98,8 +98,22 @@ class _Together(NamedTuple):
     crop: UInt8
 
 
+def _ignore(path: str, size: int, seconds: float) -> None:
+    """Nobody wants to know."""
+
+
 class LocalInference:
-    """The models in this process, one batcher each."""
+    """The models in this process, one batcher each.
+
+    Args:
+        voice: Hears.
+        face: Sees.
+        fusion: Hears and sees at once; None for late fusion.
+        fallback: Why the preferred face model could not be had, or None.
+        max_batch: Most questions in one call of a model.
+        observe: Called on the model's thread after each call, with the path (`voice`, `face`, `fusion`), the number
+            of questions, and the seconds that it took.
+    """
 
     def __init__(
         self,
@@ -109,6 +123,7 @@ class LocalInference:
         *,
         fallback: str | None = None,
         max_batch: int = 32,
+        observe: Callable[[str, int, float], None] = _ignore,
     ) -> None:
         self.voice_name = voice.name
         self.face_name = face.name
@@ -119,13 +134,17 @@ class LocalInference:
         self.fusion_traits = Traits() if fusion is None else fusion.traits
         self._voice_model = voice
         self._face_path = face
-        self._voices: Batcher[_Question, VoiceReading] = Batcher("voice model", self._hear, max_batch=max_batch)
+        self._voices: Batcher[_Question, VoiceReading] = Batcher(
+            "voice model", self._hear, max_batch=max_batch, observe=partial(observe, "voice")
+        )
         self._faces: Batcher[bytes, FaceReading] = Batcher(
-            "face path", self._see, max_batch=max_batch, release=face.close
+            "face path", self._see, max_batch=max_batch, release=face.close, observe=partial(observe, "face")
         )
         self._fusions: Batcher[_Together, Float32] | None = None
         if fusion is not None:
-            self._fusions = Batcher("fusion model", partial(_fuse, fusion), max_batch=max_batch)
+            self._fusions = Batcher(
+                "fusion model", partial(_fuse, fusion), max_batch=max_batch, observe=partial(observe, "fusion")
+            )
 
     async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""

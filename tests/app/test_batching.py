@@ -120,3 +120,24 @@ async def test_closing_answers_what_waits_and_ends_the_thread(gate, batcher):
     with pytest.raises(InferenceError):
         await batcher.submit(2)
     batcher.close()  # twice does no harm
+
+
+async def test_each_call_is_told_with_its_items_and_its_seconds(gate):
+    calls = []
+    batcher = Batcher("doubler", gate, max_batch=3, observe=lambda *call: calls.append(call))
+    tasks = await submit_while_busy(gate, batcher, [2, 4, 6, 8])
+    await asyncio.sleep(0.02)
+    gate.go.set()
+    await asyncio.gather(*tasks)
+    batcher.close()
+    assert [size for size, _ in calls] == [1, 3, 1]
+    assert calls[0][1] >= 0.02
+
+
+async def test_a_call_that_fails_is_told_as_well(caplog):
+    calls = []
+    batcher = Batcher("broken", lambda items: [1 / 0], max_batch=1, observe=lambda *call: calls.append(call))
+    with pytest.raises(InferenceError):
+        await batcher.submit(1)
+    batcher.close()
+    assert [size for size, _ in calls] == [1]

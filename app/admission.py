@@ -1,0 +1,114 @@
+"""Whether one more viewer may come in, by the load that is measured. Pure: time is passed in.
+
+Two things are measured, each over about the last `SPAN` seconds. How busy each model's thread is: that grows with the
+viewers, so that what one more will cost is known before it has come. And how late results are: that tells of all that
+the first does not see, such as a processor that others use as well.
+"""
+
+import math
+import threading
+from typing import Final
+
+SPAN: Final = 4.0
+"""Seconds that count: what is as long ago has faded to 37 %, the rest of the way in the same manner."""
+RESUME: Final = 0.85
+"""Who was full takes viewers again below this share of the limit, so that it does not say yes and no in turn."""
+UNMEASURED: Final = 8
+"""Viewers who may come before anything is measured of them; beyond, there may be twice as many as were measured."""
+
+LEAST: Final = 0.25
+"""Viewers below whom what is measured tells too little to make a cost of."""
+
+
+class Fading:
+    """An amount per second, in which the newest counts most: a first-order low-pass filter."""
+
+    def __init__(self) -> None:
+        self._rate = 0.0
+        self._at = -math.inf
+
+    def add(self, amount: float, now: float, over: float = 0.0) -> None:
+        """Take an amount that came about evenly over so many seconds until `now`."""
+        share = 1 / SPAN if over <= 0 else -math.expm1(-over / SPAN) / over
+        self._rate = self.rate(now) + amount * share
+        self._at = max(self._at, now)
+
+    def rate(self, now: float) -> float:
+        """Return the amount per second at `now`."""
+        return self._rate * math.exp(-max(0.0, now - self._at) / SPAN)
+
+
+class Admission:
+    """Measures the load, and says whether it leaves room for one more viewer.
+
+    The load is 0 where nothing is done, and 1 where a model's thread never rests or results take all the time that
+    they have. Viewers are faded in and out as their cost is, so that the ratio of both is the cost of one, however
+    many of them have just come. Threads may call it.
+
+    Args:
+        limit: The highest load, 0 to 1, that may be expected with one viewer more; 0 admits everybody.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._viewers = 0
+        self._counted_at = 0.0
+        self._measured = Fading()  # viewers, as far as what they cost is measured
+        self._busy: dict[str, Fading] = {}
+        self._results, self._lateness = Fading(), Fading()
+        self._is_full = False
+        self._lock = threading.Lock()
+
+    # --- what happens ---
+
+    def came(self, now: float) -> None:
+        """Count a viewer who came in."""
+        self._count(now, 1)
+
+    def went(self, now: float) -> None:
+        """Count a viewer who left."""
+        self._count(now, -1)
+
+    def worked(self, model: str, seconds: float, now: float) -> None:
+        """Take that a model's thread was busy for so long, until `now`."""
+        with self._lock:
+            self._busy.setdefault(model, Fading()).add(seconds, now, over=seconds)
+
+    def answered(self, lateness: float, now: float) -> None:
+        """Take how late a result was: 0 is when it was due, 1 is after all the time that it has."""
+        with self._lock:
+            self._results.add(1.0, now)
+            self._lateness.add(lateness, now)
+
+    # --- what follows ---
+
+    def load(self, now: float) -> float:
+        """Return the load."""
+        with self._lock:
+            return max(self._busiest(now), self._late(now))
+
+    def admits(self, now: float) -> bool:
+        """Return whether there is room for one more viewer."""
+        if self._limit == 0:
+            return True
+        self._count(now, 0)
+        with self._lock:
+            measured = self._measured.rate(now)
+            expected = self._busiest(now) / max(LEAST, measured) * (self._viewers + 1)
+            limit = self._limit * (RESUME if self._is_full else 1.0)
+            self._is_full = self._viewers > 0 and max(expected, self._late(now)) > limit
+            return not self._is_full and self._viewers < UNMEASURED + 2 * measured
+
+    def _busiest(self, now: float) -> float:
+        return max((busy.rate(now) for busy in self._busy.values()), default=0.0)
+
+    def _late(self, now: float) -> float:
+        """Return the mean lateness; of next to no results there is none to speak of."""
+        return self._lateness.rate(now) / max(self._results.rate(now), 1 / SPAN)
+
+    def _count(self, now: float, change: int) -> None:
+        with self._lock:
+            passed = max(0.0, now - self._counted_at)
+            self._measured.add(self._viewers * passed, now, over=passed)
+            self._counted_at += passed
+            self._viewers += change
