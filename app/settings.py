@@ -3,14 +3,16 @@
 `scripts/settings_table.py` writes `.env.example` and the README's table from this class.
 """
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS
+from app.origin import Origin
+from app.protocol import LONGEST_TOKEN, SMOOTHING_BOUNDS, WEIGHT_BOUNDS
 from models.windows import SILENCE_RMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +23,8 @@ LATE: Final = "late"
 """The fusion that needs no model of its own, see `app.fusion`."""
 
 Weight = Annotated[float, Field(ge=WEIGHT_BOUNDS[0], le=WEIGHT_BOUNDS[1])]
+Words = Annotated[tuple[str, ...], NoDecode]
+"""A list, as text with commas between."""
 Count = Annotated[int, Field(ge=SMOOTHING_BOUNDS[0], le=SMOOTHING_BOUNDS[1])]
 
 
@@ -83,6 +87,29 @@ class Settings(BaseSettings):
     """Longest message from a viewer; a longer one ends the connection."""
     max_frame_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 524_288
     """Largest JPEG; a larger one is refused, the stream goes on."""
+    max_messages_per_second: Annotated[float, Field(ge=0, le=100_000)] = 100.0
+    """Messages that a viewer may send a second, over 20 s; what is more is refused. 0 sets no limit."""
+    max_bytes_per_second: Annotated[int, Field(ge=0, le=1_000_000_000)] = 2_097_152
+    """Bytes that a viewer may send a second, over 20 s; what is more is refused. 0 sets no limit."""
+    max_audio_rate: Annotated[float, Field(ge=0, le=1000)] = 2.0
+    """Seconds of sound that a viewer may send a second, over 20 s; what is more is refused. 0 sets no limit."""
+    max_faults_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Messages of a viewer that are refused until the connection ends as abuse. 0 sets no limit."""
+    max_viewers_per_address: Annotated[int, Field(ge=0, le=100_000)] = 20
+    """Viewers from the same address (IPv6: the same /64), this machine's own left out. 0 sets no limit."""
+    idle_timeout: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    """Seconds without sound or picture until a viewer has to go; 0 waits for ever."""
+    session_length: Annotated[float, Field(ge=0, le=604_800)] = 0.0
+    """Seconds that a viewer may stay; 0 sets no limit."""
+
+    allowed_origins: Words = ()
+    """Origins of other pages that may use the stream, such as `https://example.org`, with commas between."""
+    api_token: Annotated[SecretStr, Field(min_length=16, max_length=LONGEST_TOKEN)] | None = None
+    """Token that a viewer has to show, 16 characters at least (docs/security.md); everybody may come without one."""
+    authentication_timeout: Annotated[float, Field(ge=1, le=60)] = 10.0
+    """Seconds in which a viewer has to show the token."""
+    trusted_proxies: Words = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, with commas between."""
 
     quick_check: bool = False
     """Measure the accuracy on RAVDESS and FER-2013 before serving."""
@@ -105,6 +132,25 @@ class Settings(BaseSettings):
             return path and ROOT / path.expanduser()
         except RuntimeError:
             raise PydanticCustomError("no_home", "there is no such home folder") from None
+
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            Origin.parse(origin)
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
 
     @field_validator("stale_after")
     @classmethod
@@ -133,10 +179,14 @@ def load() -> Settings:
         raise SystemExit(f"Settings refused: .env cannot be read: {error}") from None
     except ValidationError as error:
         faults = (
-            f"{'.'.join(map(str, fault['loc'])).upper()}={fault['input']}: {_words(fault)}" for fault in error.errors()
+            f"{'.'.join(map(str, fault['loc'])).upper()}={_shown(fault)}: {_reason(fault)}" for fault in error.errors()
         )
         raise SystemExit(f"Settings refused: {'; '.join(faults)}") from None
 
 
-def _words(fault: ErrorDetails) -> str:
+def _shown(fault: ErrorDetails) -> object:
+    return "**********" if fault["loc"] == ("api_token",) else fault["input"]
+
+
+def _reason(fault: ErrorDetails) -> str:
     return "there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"]

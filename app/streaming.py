@@ -17,9 +17,12 @@ from typing import TypeVar
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
+from app.access import Access
+from app.addresses import Addresses
 from app.fusing import Pair
 from app.hearing import Window
 from app.inference import Inference, InferenceError, InvalidImageError
+from app.limits import Allowance
 from app.seeing import Picture
 from app.session import Session
 from app.settings import Settings
@@ -46,31 +49,35 @@ class Streaming:
         self._settings = settings
         self._inference = inference
         self._clock = clock
+        self._addresses = Addresses(settings.max_viewers_per_address)
+        self.access = Access(settings, clock)
         self.viewers = 0
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves or has to go."""
         await socket.accept()
+        try:
+            self.access.check_origin(socket)
+            with self._addresses.room(socket.client.host if socket.client else None):
+                await self.access.authenticate(socket)
+                await self._stream(socket)
+        except WebSocketDisconnect:
+            pass
+        # Its place is free by now, however long it takes to hear this.
+        except protocol.FarewellError as fault:
+            await _end(socket, fault.code, fault.message)
+        except Exception:
+            log.exception("A viewer's stream failed")
+            await _end(socket, "internal", "the server failed, reconnect")
+
+    async def _stream(self, socket: WebSocket) -> None:
         if self.viewers >= self._settings.max_viewers:
-            await _end(socket, protocol.CLOSE_FULL, "full", "the server is full, try again later")
-            return
+            raise protocol.FarewellError("full", "the server is full, try again later")
         self.viewers += 1
         try:
             await _Viewer(socket, self._settings, self._inference, self._clock).run()
-        except WebSocketDisconnect:
-            pass
-        except _TooBigError:
-            limit = self._settings.max_message_bytes
-            await _end(socket, protocol.CLOSE_TOO_BIG, "too_big", f"a message may have {limit} bytes")
-        except Exception:
-            log.exception("A viewer's stream failed")
-            await _end(socket, protocol.CLOSE_INTERNAL, "internal", "the server failed, reconnect")
         finally:
             self.viewers -= 1
-
-
-class _TooBigError(Exception):
-    """A message is longer than the server takes."""
 
 
 class _Viewer:
@@ -84,6 +91,7 @@ class _Viewer:
         self._session = Session(
             settings, clock(), inference.voice_traits, inference.face_traits, inference.fusion_traits
         )
+        self._allowance = Allowance(settings, clock())
         self._told = self._session.calibration
         self._slot: protocol.Result | None = None
         self._filled = asyncio.Event()
@@ -117,16 +125,20 @@ class _Viewer:
                 raise WebSocketDisconnect(message["code"], message.get("reason"))
             text = message.get("text")
             payload: str | bytes = message["bytes"] if text is None else text
-            if _size(payload) > self._settings.max_message_bytes:
-                raise _TooBigError
+            size, most = _size(payload), self._settings.max_message_bytes
+            if size > most:
+                raise protocol.FarewellError("too_big", f"a message may have {most} bytes")
             try:
+                self._allowance.receive(size, self._clock())
                 await self._take(protocol.decode(payload, max_frame_bytes=self._settings.max_frame_bytes))
             except protocol.ProtocolError as fault:
+                self._allowance.fault(self._clock())
                 # Sent from here, so that a viewer who sends nonsense and reads nothing blocks itself.
                 await self._say_error(fault.code, fault.message)
 
     async def _take(self, event: protocol.Event) -> None:
         now = self._clock()
+        self._allowance.take(event, now)
         match event:
             case protocol.Audio():
                 self._session.receive_audio(event.samples, event.id, now)
@@ -140,6 +152,8 @@ class _Viewer:
                 await self._tell_calibration()
             case protocol.Calibrate():
                 raise protocol.ProtocolError("unsupported", "the models of this server cannot be calibrated")
+            case protocol.Authenticate():
+                pass  # who is here has shown what was to be shown
 
     # --- tick ---
 
@@ -151,6 +165,7 @@ class _Viewer:
             self._session.miss_results(missed)
             await asyncio.sleep(max(0.0, due - self._clock()))
             started = self._clock()
+            self._allowance.stay(started)
             await self._wait(self._ask(started), started + interval / 2)
             await self._wait(self._ask_both(self._clock()), started + interval / 2)
             now = self._clock()
@@ -270,9 +285,9 @@ def _size(payload: str | bytes) -> int:
     return len(payload) if isinstance(payload, bytes) else len(payload.encode())
 
 
-async def _end(socket: WebSocket, close_code: int, code: protocol.ErrorCode, message: str) -> None:
+async def _end(socket: WebSocket, code: protocol.ErrorCode, message: str) -> None:
     """Say why, then close; a viewer that is already gone is none the wiser."""
     error = protocol.Error(code=code, message=message, recoverable=False)
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await socket.send_text(protocol.encode(error))
-        await socket.close(close_code, code)
+        await socket.close(protocol.CLOSE_CODES[code], code)

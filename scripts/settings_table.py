@@ -30,9 +30,7 @@ class Row(NamedTuple):
 def rows() -> Iterator[Row]:
     """Yield a row for each setting, in the order of the class."""
     for name, field in Settings.model_fields.items():
-        default = field.default
-        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
-        yield Row(name.upper(), text, _values(field), field.description or "")
+        yield Row(name.upper(), _text(field.default), _values(field), field.description or "")
 
 
 def env_example() -> str:
@@ -70,6 +68,12 @@ def with_table(readme: str) -> str:
     if not begin or not end:
         raise ValueError(f"README.md needs the lines {BEGIN} and {END}")
     return before + markdown_table() + after
+
+
+def _text(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _values(field: FieldInfo) -> str:

@@ -12,13 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
-from app.protocol.contract import SMOOTHING_BOUNDS, WEIGHT_BOUNDS, ErrorCode, ProtocolError
+from app.protocol.contract import LONGEST_TOKEN, SMOOTHING_BOUNDS, WEIGHT_BOUNDS, ErrorCode, ProtocolError
 
 _BINARY_HEADER = struct.Struct("<BI")
 BINARY_AUDIO: Final = 0x01
@@ -111,7 +112,15 @@ class Calibrate(_ClientMessage):
     """Collect what the viewer does while neutral; stop collecting, and keep what is in force; forget all of it."""
 
 
-Event = Audio | Frame | Configure | Calibrate
+class Authenticate(_ClientMessage):
+    """Proves that this viewer may connect: the first message to a server that has a token, see `challenge`."""
+
+    type: Literal["authenticate"] = "authenticate"
+    token: Annotated[SecretStr, Field(max_length=LONGEST_TOKEN)]
+    """The server's `API_TOKEN`."""
+
+
+Event = Audio | Frame | Configure | Calibrate | Authenticate
 _CLIENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
 
@@ -173,7 +182,7 @@ def _typed(error: ValidationError) -> ProtocolError:
     fault = error.errors(include_url=False, include_input=False)[0]
     code = _CODE_OF_FAULT.get(fault["type"], "invalid_message")
     if code == "unknown_type":  # the fault's own words repeat what the client wrote
-        return ProtocolError(code, "`type` is not one of audio, frame, configure, calibrate")
+        return ProtocolError(code, "`type` is not one of audio, frame, configure, calibrate, authenticate")
     where = ".".join(str(part) for part in fault["loc"][1:])
     text = f"{where}: {fault['msg']}" if where else fault["msg"]
     return ProtocolError(code, text[:_LONGEST_ERROR])

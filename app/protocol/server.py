@@ -63,8 +63,16 @@ class Features(_ServerMessage):
     """Whether at least one of the models can be calibrated to a person."""
 
 
+class Challenge(_ServerMessage):
+    """The server wants to know who connects: answer with `authenticate`; `ready` follows."""
+
+    type: Literal["challenge"] = "challenge"
+    timeout: float
+    """Seconds in which to answer."""
+
+
 class Ready(_ServerMessage):
-    """The first message of a connection."""
+    """The first message of a stream."""
 
     type: Literal["ready"] = "ready"
     protocol: Literal[1] = VERSION
@@ -200,7 +208,7 @@ class Error(_ServerMessage):
     """Whether the stream goes on."""
 
 
-ServerMessage = Ready | Configured | Calibration | Result | Error
+ServerMessage = Challenge | Ready | Configured | Calibration | Result | Error
 _SERVER: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])
 
 

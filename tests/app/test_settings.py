@@ -150,3 +150,34 @@ def test_the_server_does_not_start_with_a_bad_setting(tmp_path, command):
 def test_the_readme_has_the_current_table():
     readme = (ROOT / "README.md").read_text("utf-8")
     assert with_table(readme) == readme
+
+
+def test_lists_are_written_with_commas(monkeypatch):
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://example.org, http://localhost:3000,")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    settings = load()
+    assert settings.allowed_origins == ("https://example.org", "http://localhost:3000")
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ALLOWED_ORIGINS", "https://example.org/page", "expected an origin"),
+        ("ALLOWED_ORIGINS", "*", "expected an origin"),
+        ("TRUSTED_PROXIES", "proxy.example.org", "does not appear to be an IPv4 or IPv6 network"),
+    ],
+)
+def test_who_may_connect_is_written_exactly(monkeypatch, name, value, problem):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=f"{name}=.*{problem}"):
+        load()
+
+
+def test_a_refused_token_is_not_shown(monkeypatch):
+    monkeypatch.setenv("API_TOKEN", "too short")
+    with pytest.raises(SystemExit, match=r"API_TOKEN=\*+: .*at least 16") as stop:
+        load()
+    assert "too short" not in str(stop.value)
+    monkeypatch.setenv("API_TOKEN", "long enough to be safe")
+    assert "long enough" not in repr(load())

@@ -106,7 +106,7 @@ class FusedAnswers(Answers):
 class Viewer:
     """The other end of a WebSocket, in memory."""
 
-    def __init__(self, streaming):
+    def __init__(self, streaming, **scope):
         self.messages = []
         self.close_code = None
         self.reads = asyncio.Event()
@@ -114,7 +114,7 @@ class Viewer:
         self._inbox = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
         self._task = asyncio.create_task(
-            streaming.serve(WebSocket({"type": "websocket", "headers": []}, self._inbox.get, self._take))
+            streaming.serve(WebSocket({"type": "websocket", "headers": [], **scope}, self._inbox.get, self._take))
         )
 
     async def _take(self, message):
