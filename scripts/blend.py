@@ -55,7 +55,6 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of the new one (default: %(default)s)")
     parser.add_argument("--name", help="of the artefact (default: the new one's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
-    parser.add_argument("--how", default="", help="how the two were made, for the card")
     options = parser.parse_args()
     try:
         old, new = Calibrated.load(options.old), Calibrated.load(options.new)
@@ -77,7 +76,7 @@ def main() -> None:
             "Protocol": f"epochs, share and temperature chosen on the {len(held_out)} pictures of the split `test` "
                         "(usage PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
                         "usage PrivateTest is never read",
-            "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}. {options.how}",
+            "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}",
         },
     )  # fmt: skip
     print("\n".join(card_table(figures)))
