@@ -18,6 +18,8 @@ def main() -> None:
         port=settings.port,
         # Twice the limit, so that a viewer is told `too_big` by the server before the connection closes.
         ws_max_size=2 * settings.max_message_bytes,
+        # The setting TRUSTED_PROXIES says whose headers are believed, and by default nobody's are.
+        proxy_headers=False,
         # JPEG and sound hardly shrink; results are short.
         ws_per_message_deflate=False,
     )

@@ -11,8 +11,12 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
+from app.anonymity import hide_addresses
+from app.door import door
+from app.headers import SecurityHeaders, docs_headers
 from app.inference import Inference, LocalInference
 from app.loading import LoadingError, load_models
 from app.quick_check import find_examples, quick_check
@@ -20,22 +24,30 @@ from app.settings import LATE, ROOT, Settings
 from app.streaming import Streaming
 
 STATIC = ROOT / "static"
-PAGE_HEADERS = {
-    # The files have no hashed names: a browser asks each time, and is told "not modified".
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-}
 
 log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 
 class _StaticFiles(StaticFiles):
-    """The page's files, with the page's headers."""
+    """The page's files. Their names have no hashes: a browser asks each time, and is told "not modified"."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers.update(PAGE_HEADERS)
+        response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+def _docs(title: str) -> Response:
+    """Return the API's documentation, with nothing in it from another host."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=title,
+        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="/docs/assets/swagger-ui.css",
+        swagger_favicon_url="/static/favicon.svg",
+    )
+    page.headers.update(docs_headers(bytes(page.body).decode()))
+    return page
 
 
 class _App(FastAPI):
@@ -73,6 +85,7 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        hide_addresses()
         if settings.env_file_read is not None:
             log.info("Settings: the environment, and %s", settings.env_file_read)
         models = inference
@@ -101,6 +114,10 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
     )
     app.state.streaming = None
     app.state.start_error = None
+    app.add_middleware(SecurityHeaders)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    app.include_router(door)
 
     static = _StaticFiles(directory=STATIC)
 
@@ -110,13 +127,7 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/static/favicon.svg",
-        )
+        return _docs(app.title)
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

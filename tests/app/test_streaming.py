@@ -36,6 +36,7 @@ from models.labels import LABELS
 
 SECOND = tone(16_000)
 PLAIN = Traits()
+SCOPE = {"type": "websocket", "headers": [], "query_string": b""}
 
 
 class Answers:
@@ -113,9 +114,7 @@ class Viewer:
         self.reads.set()
         self._inbox = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
-        self._task = asyncio.create_task(
-            streaming.serve(WebSocket({"type": "websocket", "headers": [], **scope}, self._inbox.get, self._take))
-        )
+        self._task = asyncio.create_task(streaming.serve(WebSocket({**SCOPE, **scope}, self._inbox.get, self._take)))
 
     async def _take(self, message):
         await self.reads.wait()
