@@ -7,8 +7,12 @@ def __getattr__(name: str) -> Any:
     """Build `app` when it is asked for: importing a part, such as `app.session`, must build nothing."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from app.logs import use_json
     from app.server import create_app
     from app.settings import load
 
-    globals()["app"] = application = create_app(load())
+    settings = load()
+    if settings.log_format == "json":
+        use_json()
+    globals()["app"] = application = create_app(settings)
     return application

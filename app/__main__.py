@@ -3,7 +3,9 @@
 import socket
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
+from app.logs import use_json
 from app.server import create_app
 from app.settings import load
 
@@ -12,10 +14,14 @@ def main() -> None:
     """Run until interrupted."""
     settings = load()
     _refuse_no_host(settings.host, settings.port)
+    as_json = settings.log_format == "json"
+    if as_json:
+        use_json()
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        log_config=None if as_json else LOGGING_CONFIG,
         # Twice the limit, so that a viewer is told `too_big` by the server before the connection closes.
         ws_max_size=2 * settings.max_message_bytes,
         # The setting TRUSTED_PROXIES says whose headers are believed, and by default nobody's are.

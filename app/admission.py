@@ -12,7 +12,7 @@ from typing import Final
 SPAN: Final = 4.0
 """Seconds that count: what is as long ago has faded to 37 %, the rest of the way in the same manner."""
 RESUME: Final = 0.85
-"""Who was full takes viewers again below this share of the limit, so that it does not say yes and no in turn."""
+"""Who was full takes viewers again when the load is below this share of the limit: no yes and no in turn."""
 UNMEASURED: Final = 8
 """Viewers who may come before anything is measured of them; beyond, there may be twice as many as were measured."""
 
@@ -43,7 +43,7 @@ class Admission:
 
     The load is 0 where nothing is done, and 1 where a model's thread never rests or results take all the time that
     they have. Viewers are faded in and out as their cost is, so that the ratio of both is the cost of one, however
-    many of them have just come. Threads may call it.
+    many of them have just come, once they have had a result. Threads may call it.
 
     Args:
         limit: The highest load, 0 to 1, that may be expected with one viewer more; 0 admits everybody.
@@ -52,8 +52,9 @@ class Admission:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._viewers = 0
+        self._settled = 0  # of them, those who have had a result
         self._counted_at = 0.0
-        self._measured = Fading()  # viewers, as far as what they cost is measured
+        self._measured = Fading()  # of them again, as far as what they cost is measured
         self._busy: dict[str, Fading] = {}
         self._results, self._lateness = Fading(), Fading()
         self._is_full = False
@@ -63,11 +64,15 @@ class Admission:
 
     def came(self, now: float) -> None:
         """Count a viewer who came in."""
-        self._count(now, 1)
+        self._count(now, viewers=1)
 
-    def went(self, now: float) -> None:
-        """Count a viewer who left."""
-        self._count(now, -1)
+    def settled(self, now: float) -> None:
+        """Count a viewer who has its first result."""
+        self._count(now, settled=1)
+
+    def went(self, now: float, *, settled: bool) -> None:
+        """Count a viewer who left, and whether it has had a result."""
+        self._count(now, viewers=-1, settled=-settled)
 
     def worked(self, model: str, seconds: float, now: float) -> None:
         """Take that a model's thread was busy for so long, until `now`."""
@@ -91,12 +96,13 @@ class Admission:
         """Return whether there is room for one more viewer."""
         if self._limit == 0:
             return True
-        self._count(now, 0)
+        self._count(now)
         with self._lock:
             measured = self._measured.rate(now)
             expected = self._busiest(now) / max(LEAST, measured) * (self._viewers + 1)
-            limit = self._limit * (RESUME if self._is_full else 1.0)
-            self._is_full = self._viewers > 0 and max(expected, self._late(now)) > limit
+            late = self._late(now)
+            stays_full = self._is_full and max(self._busiest(now), late) > RESUME * self._limit
+            self._is_full = self._viewers > 0 and (stays_full or max(expected, late) > self._limit)
             return not self._is_full and self._viewers < UNMEASURED + 2 * measured
 
     def _busiest(self, now: float) -> float:
@@ -106,9 +112,10 @@ class Admission:
         """Return the mean lateness; of next to no results there is none to speak of."""
         return self._lateness.rate(now) / max(self._results.rate(now), 1 / SPAN)
 
-    def _count(self, now: float, change: int) -> None:
+    def _count(self, now: float, *, viewers: int = 0, settled: int = 0) -> None:
         with self._lock:
             passed = max(0.0, now - self._counted_at)
-            self._measured.add(self._viewers * passed, now, over=passed)
+            self._measured.add(self._settled * passed, now, over=passed)
             self._counted_at += passed
-            self._viewers += change
+            self._viewers += viewers
+            self._settled += settled

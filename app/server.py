@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
@@ -22,6 +23,7 @@ from app.loading import LoadingError, load_models
 from app.quick_check import find_examples, quick_check
 from app.settings import LATE, ROOT, Settings
 from app.streaming import Streaming
+from app.telemetry import Telemetry
 
 STATIC = ROOT / "static"
 
@@ -62,7 +64,7 @@ class _App(FastAPI):
         await super().__call__(scope, receive, send_briefly if scope["type"] == "lifespan" else send)
 
 
-def _load(settings: Settings) -> LocalInference:
+def _load(settings: Settings, telemetry: Telemetry) -> LocalInference:
     """Load the models, measure them where that is asked for, and only then hand them to the stream."""
     models = load_models(settings)
     if settings.quick_check:
@@ -71,17 +73,24 @@ def _load(settings: Settings) -> LocalInference:
         for note in accuracy.notes:
             log.warning(note)
     return LocalInference(
-        models.voice, models.face, models.fusion, fallback=models.fallback, max_batch=settings.max_batch
+        models.voice,
+        models.face,
+        models.fusion,
+        fallback=models.fallback,
+        max_batch=settings.max_batch,
+        observe=telemetry.called,
     )
 
 
-def create_app(settings: Settings, inference: Inference | None = None) -> FastAPI:
+def create_app(settings: Settings, inference: Inference | None = None, telemetry: Telemetry | None = None) -> FastAPI:
     """Build the application.
 
     Args:
         settings: The server's settings.
         inference: Answers for the models; loaded as the settings say where None.
+        telemetry: Takes what happens; its own where None.
     """
+    telemetry = telemetry or Telemetry(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,13 +100,13 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
         models = inference
         if models is None:
             try:
-                models = await asyncio.to_thread(_load, settings)
+                models = await asyncio.to_thread(_load, settings, telemetry)
             except LoadingError as fault:
                 app.state.start_error = str(fault)
                 raise
         fusion = models.fusion_name or LATE
         log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
-        app.state.streaming = Streaming(settings, models)
+        app.state.streaming = Streaming(settings, models, telemetry=telemetry)
         try:
             yield
         finally:
@@ -142,6 +151,14 @@ def create_app(settings: Settings, inference: Inference | None = None) -> FastAP
             response.status_code = 503
             return {"status": "loading"}
         return {"status": "ready", "viewers": streaming.viewers}
+
+    if settings.metrics:
+
+        @app.get("/metrics", response_class=PlainTextResponse)
+        def metrics(request: Request) -> Response:
+            """Return the figures for Prometheus."""
+            text, media_type = telemetry.metrics.exposition(request.headers.get("accept", ""))
+            return Response(text, media_type=media_type)
 
     @app.get("/protocol.json")
     def protocol_schema() -> dict[str, Any]:

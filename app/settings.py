@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """Address or name of this machine to listen on (`python -m app`); `0.0.0.0` lets other machines in."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on (`python -m app`); 0 takes a free one."""
+    log_format: Literal["text", "json"] = "text"
+    """What the log is written as; as JSON it has a line for each viewer who comes or leaves, and no addresses."""
+    metrics: bool = True
+    """Show figures for Prometheus at `/metrics`."""
 
     voice_model: str = "audio_bilstm"
     """Voice model: a name in `weights/`."""
@@ -83,6 +87,8 @@ class Settings(BaseSettings):
 
     max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Viewers at the same time; one more is told `full`."""
+    admission_load: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
+    """Highest load, as measured, with a new viewer; else it is told `full`. 0 looks at `MAX_VIEWERS` only."""
     max_message_bytes: Annotated[int, Field(ge=16_384, le=16_777_216)] = 1_048_576
     """Longest message from a viewer; a longer one ends the connection."""
     max_frame_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 524_288

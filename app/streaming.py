@@ -26,6 +26,7 @@ from app.limits import Allowance
 from app.seeing import Picture
 from app.session import Session
 from app.settings import Settings
+from app.telemetry import Telemetry, Visit
 from app.ticking import Schedule
 from models.inference import MAX_PIXELS
 from models.labels import LABELS
@@ -42,12 +43,21 @@ class Streaming:
     Args:
         settings: The server's settings.
         inference: Answers for the models.
+        telemetry: Takes what happens, and tells whether there is room for one more viewer; its own where None.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, settings: Settings, inference: Inference, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        inference: Inference,
+        *,
+        telemetry: Telemetry | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._inference = inference
+        self._telemetry = telemetry or Telemetry(settings, clock=clock)
         self._clock = clock
         self._addresses = Addresses(settings.max_viewers_per_address)
         self.access = Access(settings, clock)
@@ -65,17 +75,23 @@ class Streaming:
             pass
         # Its place is free by now, however long it takes to hear this.
         except protocol.FarewellError as fault:
+            self._telemetry.dismissed(fault.code, fault.cause)
             await _end(socket, fault.code, fault.message)
         except Exception:
             log.exception("A viewer's stream failed")
+            self._telemetry.dismissed("internal")
             await _end(socket, "internal", "the server failed, reconnect")
 
     async def _stream(self, socket: WebSocket) -> None:
         if self.viewers >= self._settings.max_viewers:
             raise protocol.FarewellError("full", "the server is full, try again later")
+        if not self._telemetry.admits():
+            raise protocol.FarewellError("full", "the server has all the work that it can do, try again later", "load")
         self.viewers += 1
+        name = secrets.token_hex(8)
         try:
-            await _Viewer(socket, self._settings, self._inference, self._clock).run()
+            with self._telemetry.visit(name) as visit:
+                await _Viewer(socket, self._settings, self._inference, name, visit, self._clock).run()
         finally:
             self.viewers -= 1
 
@@ -83,10 +99,14 @@ class Streaming:
 class _Viewer:
     """One viewer's connection."""
 
-    def __init__(self, socket: WebSocket, settings: Settings, inference: Inference, clock: Clock) -> None:
+    def __init__(
+        self, socket: WebSocket, settings: Settings, inference: Inference, name: str, visit: Visit, clock: Clock
+    ) -> None:
         self._socket = socket
         self._settings = settings
         self._inference = inference
+        self._name = name
+        self._visit = visit
         self._clock = clock
         self._session = Session(
             settings, clock(), inference.voice_traits, inference.face_traits, inference.fusion_traits
@@ -97,6 +117,7 @@ class _Viewer:
         self._filled = asyncio.Event()
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._millis: dict[str, float] = {}
+        self._arrivals: dict[str, float] = {}  # of what the next result is the first to show
 
     async def run(self) -> None:
         """Serve until one of the tasks ends; no task outlives this call."""
@@ -139,6 +160,7 @@ class _Viewer:
     async def _take(self, event: protocol.Event) -> None:
         now = self._clock()
         self._allowance.take(event, now)
+        self._visit.received(event.type)
         match event:
             case protocol.Audio():
                 self._session.receive_audio(event.samples, event.id, now)
@@ -166,12 +188,22 @@ class _Viewer:
             await asyncio.sleep(max(0.0, due - self._clock()))
             started = self._clock()
             self._allowance.stay(started)
+            self._visit.ticked(started - due, missed)
             await self._wait(self._ask(started), started + interval / 2)
             await self._wait(self._ask_both(self._clock()), started + interval / 2)
             now = self._clock()
             millis, self._millis = self._millis, {}
             times = protocol.Millis(**millis, total=_millis(now - started))
-            self._put(self._session.result(now).model_copy(update={"ms": times}))
+            result = self._session.result(now).model_copy(update={"ms": times})
+            self._put(result)
+            self._report(result, (now - due) / (interval / 2) if not missed else 1.0, now)
+
+    def _report(self, result: protocol.Result, lateness: float, now: float) -> None:
+        """Report a result; one that has to do without an answer is as late as can be."""
+        if not all(task.done() for task in self._asked.values()):
+            lateness = 1.0
+        arrivals, self._arrivals = self._arrivals, {}
+        self._visit.result(result, lateness, {medium: now - at for medium, at in arrivals.items()})
 
     def _ask(self, now: float) -> list[asyncio.Task[None]]:
         """Ask each path that is free, if there is something to ask."""
@@ -218,10 +250,12 @@ class _Viewer:
     async def _hear(self, window: Window) -> None:
         reading = await self._inference.voice(window.samples, window.reference, window.describe)
         self._session.heard(window, reading.probs, self._clock(), reading.statistics)
+        self._arrivals["audio"] = window.arrived
 
     async def _see(self, picture: Picture) -> None:
         reading = await self._inference.face(picture.jpeg)
         self._session.saw(picture, reading, self._clock())
+        self._arrivals["frame"] = picture.at
 
     async def _fuse(self, pair: Pair) -> None:
         probs = await self._inference.fusion(pair.window, pair.crop)
@@ -253,12 +287,13 @@ class _Viewer:
         await self._socket.send_text(protocol.encode(message))
 
     async def _say_error(self, code: protocol.ErrorCode, message: str) -> None:
+        self._visit.error(code)
         await self._say(protocol.Error(code=code, message=message, recoverable=True))
 
     def _ready(self) -> protocol.Ready:
         models = self._inference
         return protocol.Ready(
-            session=secrets.token_hex(8),
+            session=self._name,
             labels=LABELS,
             models=protocol.Models(voice=models.voice_name, face=models.face_name, fusion=models.fusion_name),
             knows=protocol.Knows(

@@ -86,7 +86,7 @@ class Visit:
     ) -> None:
         now = self._clock()
         code = _close_code(fault)
-        self._admission.went(now)
+        self._admission.went(now, settled=self._results > 0)
         self._metrics.viewers.dec()
         self._metrics.count_close(code)
         log_event(
@@ -120,7 +120,10 @@ class Visit:
             lateness: How late it is: 0 is when it was due, 1 is after all the time that it has.
             ages: Seconds since the newest audio and the newest frame came that it is the first to show.
         """
-        self._admission.answered(lateness, self._clock())
+        now = self._clock()
+        self._admission.answered(lateness, now)
+        if not self._results:
+            self._admission.settled(now)
         self._results += 1
         metrics = self._metrics
         metrics.results.inc()

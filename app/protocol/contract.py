@@ -68,9 +68,11 @@ class FarewellError(Exception):
     Attributes:
         code: One of `CLOSE_CODES`.
         message: One sentence for people.
+        cause: For those who run the server, where the code has more than one.
     """
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, cause: str | None = None) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+        self.cause = cause

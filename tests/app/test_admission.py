@@ -23,12 +23,13 @@ class House:
         if is_in:
             self.viewers += 1
             self.admission.came(self.now)
+            self.admission.settled(self.now)
         return is_in
 
     def leave(self, count=1):
         for _ in range(count):
             self.viewers -= 1
-            self.admission.went(self.now)
+            self.admission.went(self.now, settled=True)
 
     def live(self, seconds, *, lateness=0.1, each_step=lambda: None):
         for _ in range(round(seconds / STEP)):
