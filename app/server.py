@@ -121,6 +121,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         docs_url=None,  # FastAPI's own page fetches its scripts from another host
         redoc_url=None,
     )
+    app.openapi_version = "3.0.3"  # the newest that the Swagger of swagger-ui-bundle can show
     app.state.streaming = None
     app.state.start_error = None
     app.add_middleware(SecurityHeaders)

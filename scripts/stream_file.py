@@ -2,12 +2,15 @@
 
 python -m scripts.stream_file FILE.mp4 [--url ws://127.0.0.1:8000/ws] [--json]
 
-A file with only sound, or only a picture track, works as well.
+A file with only sound, or only a picture track, works as well. A server that asks for its token is shown the
+environment's API_TOKEN.
 """
 
 import argparse
 import asyncio
 import contextlib
+import json
+import os
 import ssl
 import sys
 from collections.abc import Generator, Iterator
@@ -128,6 +131,9 @@ async def stream(path: Path, url: str, as_json: bool) -> None:
         raise NoServerError(f"no server at {url}: start it with `uvicorn app:app`") from error
     async with connection as socket:
         ready = protocol.decode_server(await socket.recv())
+        if isinstance(ready, protocol.Challenge):
+            await socket.send(json.dumps({"type": "authenticate", "token": os.environ.get("API_TOKEN", "")}))
+            ready = protocol.decode_server(await socket.recv())
         if not isinstance(ready, protocol.Ready):
             raise ConnectionError(ready.message if isinstance(ready, protocol.Error) else "it did not begin with ready")
         interval = ready.settings.result_interval

@@ -9,7 +9,9 @@
  *
  * Events (all with `detail`):
  *   state    {state: "connecting" | "open" | "waiting" | "closed", retryInMs?, reason?}
- *            `waiting` is the pause before the next attempt; `reason` is "lost", "full", "refused", "version"
+ *            `waiting` is the pause before the next attempt; `reason` is "lost", "full", "address_full"; of `closed`
+ *            "version", "token" (the server wants one, see `token`), or why the server refuses: "unauthorized",
+ *            "origin_refused", "abuse", "idle", "session_over", "refused"
  *   ready    the server's `ready` message
  *   result   {result, delayMs: {audio, frame}}, null where nothing new was used
  *   calibration  the server's `calibration` message; what was learnt is lost with the connection, and a `ready`
@@ -17,7 +19,15 @@
  *   problem  the server's `error` message
  */
 
-import { PROTOCOL_VERSION, decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "./protocol.js";
+import {
+  PROTOCOL_VERSION,
+  decode,
+  encodeAudio,
+  encodeAuthenticate,
+  encodeCalibrate,
+  encodeConfigure,
+  encodeFrame,
+} from "./protocol.js";
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
@@ -39,6 +49,8 @@ export function retryDelay(attempt, random = Math.random) {
 }
 
 export class EmotionStream extends EventTarget {
+  /** What to show a server that asks who we are, or null. */
+  token = null;
   #url;
   #socket = null;
   #ready = false;
@@ -48,6 +60,7 @@ export class EmotionStream extends EventTarget {
   #nextId = 1;
   #sentAt = new Map(); // id -> performance.now() of its sending, oldest first
   #used = {}; // what the newest result had used
+  #farewell = null; // the code of the error that a close follows
   #settings = {};
 
   constructor(url) {
@@ -123,8 +136,9 @@ export class EmotionStream extends EventTarget {
     const socket = new WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => this.#receive(decode(data));
-    socket.onclose = ({ code }) => this.#lost({ [REFUSED]: "refused", [FULL]: "full" }[code] ?? "lost");
+    socket.onclose = ({ code }) => this.#closed(code);
     this.#socket = socket;
+    this.#farewell = null;
     this.#timer = setTimeout(() => this.#lost("lost"), CONNECT_TIMEOUT_MS);
   }
 
@@ -133,7 +147,21 @@ export class EmotionStream extends EventTarget {
     if (message?.type === "ready") this.#welcome(message);
     else if (message?.type === "result") this.#say("result", { result: message, delayMs: this.#delays(message) });
     else if (message?.type === "calibration") this.#say("calibration", message);
-    else if (message?.type === "error") this.#say("problem", message);
+    else if (message?.type === "challenge") this.#authenticate();
+    else if (message?.type === "error") {
+      if (message.recoverable === false) this.#farewell = message.code;
+      this.#say("problem", message);
+    }
+  }
+
+  #authenticate() {
+    if (this.token === null) this.#giveUp("token");
+    else this.#socket.send(encodeAuthenticate(this.token));
+  }
+
+  #closed(code) {
+    if (code === REFUSED) this.#giveUp(this.#farewell ?? "refused");
+    else this.#lost(code === FULL ? (this.#farewell ?? "full") : "lost");
   }
 
   #welcome(ready) {
@@ -161,10 +189,6 @@ export class EmotionStream extends EventTarget {
   }
 
   #lost(reason) {
-    if (reason === "refused") {
-      this.#giveUp(reason);
-      return;
-    }
     this.#disconnect();
     const retryInMs = retryDelay(this.#attempt);
     this.#attempt += 1;

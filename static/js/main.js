@@ -1,5 +1,6 @@
 /** Wires the parts: devices -> stream -> view. */
 
+import { Access } from "./access.js";
 import { CalibrationPanel } from "./calibration.js";
 import { Capture, listDevices, obstacle } from "./capture.js";
 import { DevicePickers, SettingSliders } from "./controls.js";
@@ -15,9 +16,15 @@ const PICTURE_PAUSE_MS = 3000;
 const view = new View();
 const capture = new Capture(view.video);
 const stream = new EmotionStream(socketUrl());
+const access = new Access((token) => {
+  stream.token = token;
+  start();
+});
 const sliders = new SettingSliders((settings) => stream.configure(settings));
 const calibration = new CalibrationPanel((action) => stream.calibrate(action));
 const pickers = new DevicePickers(() => (running ? restart() : view.showProblem("choice", null)));
+
+stream.token = access.token;
 
 let running = false;
 let timer = null;
@@ -142,6 +149,10 @@ stream.addEventListener("state", ({ detail }) => {
   if (detail.state !== "open") calibration.disconnect();
   if (detail.state === "waiting") view.showProblem("server", null); // the connection's own words say more
   if (detail.state === "closed" && detail.reason) stop();
+  if (["token", "unauthorized"].includes(detail.reason)) {
+    stream.token = null;
+    access.ask(detail.reason === "unauthorized");
+  }
 });
 
 view.onToggle(() => (running ? stop() : start()));

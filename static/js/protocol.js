@@ -34,6 +34,11 @@ export function encodeCalibrate(action) {
   return JSON.stringify({ type: "calibrate", action });
 }
 
+/** The server's token -> one text message. */
+export function encodeAuthenticate(token) {
+  return JSON.stringify({ type: "authenticate", token });
+}
+
 /** One text message -> object with a `type`, or null where it is not one of ours. */
 export function decode(text) {
   try {

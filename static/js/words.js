@@ -48,10 +48,17 @@ const OBSTACLES = {
 const WAITING = {
   lost: "Connection lost. Reconnecting\u2026",
   full: "The server is full. This page waits for a place by itself; Stop turns the devices off.",
+  address_full:
+    "The server takes no more viewers from your network. This page waits for a place by itself; Stop turns the devices off.",
 };
 
 const CLOSED = {
   refused: "The server does not accept this page. Open it from the server's own address.",
+  token: null, // the page asks for it
+  unauthorized: null, // once more
+  abuse: "The server ended the connection, because it could not use what this page sent. Please reload the page.",
+  idle: "The server ended the connection, because nothing was sent for a while. Press Start to go on.",
+  session_over: "The time that this server gives to one session is over. Press Start for another.",
   version: "This page and the server are of different versions. Please reload the page.",
 };
 
@@ -111,8 +118,21 @@ export function obstacleWords(obstacle) {
 export function connectionWords({ state, reason }) {
   if (state === "connecting") return { short: "Connecting", problem: null };
   if (state === "open") return { short: "Connected", problem: null };
-  if (state === "closed") return { short: "Not connected", problem: CLOSED[reason] ?? null };
-  return { short: reason === "full" ? "Server is full" : "Reconnecting", problem: WAITING[reason] };
+  if (state === "closed") return { short: "Not connected", problem: closedWords(reason) };
+  return { short: reason === "lost" ? "Reconnecting" : "Server is full", problem: WAITING[reason] ?? WAITING.full };
+}
+
+/** Without a reason it was the user; a reason that this page does not know is a refusal. */
+function closedWords(reason) {
+  if (!reason) return null;
+  return CLOSED[reason] === undefined ? CLOSED.refused : CLOSED[reason];
+}
+
+/** What the page says where the server asks who we are. */
+export function accessWords(isWrong) {
+  return isWrong
+    ? "That was not the access code of this server. Please try again."
+    : "This server asks for an access code. Whoever runs it can tell you. It is kept in this tab alone, until you close it.";
 }
 
 const BY_SHARE = {

@@ -6,7 +6,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -17,7 +20,6 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
-    Route,
     WebSocketRoute,
     expect,
     sync_playwright,
@@ -93,7 +95,9 @@ def open_page(browsers: Browsers, server: Server) -> Iterator[Open]:
             if not request.url.startswith("data:"):
                 hosts.add(request.url.split("/")[2])
 
-        def opened(kind: str = "person", *, ask: bool = False, at: Server = server, **options: Any) -> Page:
+        def opened(
+            kind: str = "person", *, ask: bool = False, at: "Server | OtherSite" = server, **options: Any
+        ) -> Page:
             context = browsers(kind, ask=ask).new_context(viewport={"width": 1280, "height": 900}, **options)
             stack.callback(context.close)
             page = context.new_page()
@@ -600,19 +604,81 @@ def test_a_fusion_model_takes_the_place_of_the_weight_and_unknown_labels_are_gre
 
 
 def test_page_lives_under_a_strict_content_security_policy(open_page: Open) -> None:
-    policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
-
-    def add_policy(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
-
-    # An answer that a test changed counts as one from no network; hence the permission to reach this machine.
-    page = open_page(permissions=["local-network-access"])
-    page.route(page.url, add_policy)
-    page.reload()
+    page = open_page()
+    page.evaluate("""() => {
+        globalThis.violations = [];
+        addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));
+    }""")
     start(page)
     for path in ("voice", "face", "fused"):
         expect_label(page, path)
+    assert page.evaluate("violations") == []
+    assert page.evaluate("crossOriginIsolated")
+
+
+def test_documentation_of_the_api_runs_under_its_own_policy(open_page: Open) -> None:
+    page = open_page()
+    page.goto(f"{page.url}docs")
+    expect(page.get_by_text("/healthz")).to_be_visible()
+    page.get_by_text("/healthz").click()
+    expect(page.get_by_role("button", name="Try it out")).to_be_visible()
+
+
+TOKEN = "correct horse battery staple"  # noqa: S105 - of a test's own server
+
+
+def test_a_server_with_a_token_is_shown_it_once(open_page: Open) -> None:
+    with Server(API_TOKEN=TOKEN) as own:
+        page = open_page(at=own)
+        dialog, code = page.get_by_role("dialog"), page.get_by_label("Code", exact=True)
+        start(page)
+        expect(dialog).to_contain_text("This server asks for an access code")
+        expect(page.locator("#sign")).to_be_hidden()
+        assert page.evaluate(LIVE) == []
+        code.fill("a wrong one")
+        page.keyboard.press("Enter")
+        expect(dialog).to_contain_text("not the access code")
+        expect(code).to_have_value("")
+        code.fill(TOKEN)
+        page.get_by_role("button", name="Continue").click()
+        expect(dialog).to_be_hidden()
+        expect_label(page, "face")
+        page.reload()
+        start(page)
+        expect_label(page, "face")
+        expect(dialog).to_be_hidden()
+        assert TOKEN not in own.log()
+
+
+class OtherSite:
+    """A page of another origin, by its port alone."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "index.html").write_text('<!doctype html><title>Other</title><link rel="icon" href="data:,">')
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> "OtherSite":
+        Thread(target=self._server.serve_forever).start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_page_of_another_origin_is_told_that_it_may_not(open_page: Open, server: Server, tmp_path: Path) -> None:
+    with OtherSite(tmp_path) as other:
+        page = open_page(at=other)
+        said = page.evaluate(
+            """(address) => new Promise((resolve) => {
+                const socket = new WebSocket(address), said = [];
+                socket.onmessage = ({ data }) => said.push(JSON.parse(data).code);
+                socket.onclose = ({ code }) => resolve([...said, code]);
+            })""",
+            server.url.replace("http", "ws") + "ws",
+        )
+        assert said == ["origin_refused", 1008]
 
 
 def test_keyboard_alone_is_enough(open_page: Open) -> None:

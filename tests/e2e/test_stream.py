@@ -266,6 +266,24 @@ def test_stream_file_says_where_it_found_no_server(media: Media, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_stream_file_shows_the_token_of_the_environment(
+    media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = str(make_video(tmp_path / "clip.mp4", media, 1))
+    token = "correct horse battery staple"  # noqa: S105 - of this server alone
+    with Server(API_TOKEN=token) as own:
+        url = own.url.replace("http", "ws") + "ws"
+        monkeypatch.delenv("API_TOKEN", raising=False)
+        refused = stream_file(url, video)
+        assert refused.returncode == 1
+        assert "token" in refused.stderr
+        monkeypatch.setenv("API_TOKEN", token)
+        done = stream_file(url, video, "--json")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+        assert token not in own.log()
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not CLIP.is_file(), reason="needs RAVDESS video: RAVDESS_AV_ROOT")
 def test_a_real_person_in_real_video_is_heard_and_seen(url: str) -> None:

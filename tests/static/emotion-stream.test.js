@@ -158,6 +158,37 @@ test("a full server is tried again, one that refuses is not", () => {
   assert.equal(refused.events.at(-1).reason, "refused", "closing what is closed does not hide why");
 });
 
+test("who asks who we are is told, or the user is asked", () => {
+  const stranger = opened();
+  Line.all[0].says({ type: "challenge", timeout: 10 });
+  assert.deepEqual(stranger.events.at(-1), { type: "state", state: "closed", reason: "token" });
+  assert.ok(Line.all[0].closed);
+  assert.deepEqual(Line.all[0].sent, []);
+
+  stranger.stream.token = "correct horse";
+  stranger.stream.open();
+  Line.all[1].says({ type: "challenge", timeout: 10 });
+  assert.deepEqual(Line.all[1].sent.map((text) => JSON.parse(text)), [{ type: "authenticate", token: "correct horse" }]);
+  Line.all[1].says(READY);
+  assert.ok(stranger.stream.isReady);
+});
+
+test("why a server refuses is told by its last words", () => {
+  for (const code of ["unauthorized", "origin_refused", "abuse", "idle", "session_over"]) {
+    const { events } = opened();
+    Line.all.at(-1).says({ type: "error", code, message: "", recoverable: false });
+    Line.all.at(-1).breaks(1008);
+    assert.deepEqual(events.at(-1), { type: "state", state: "closed", reason: code });
+  }
+  const { events } = opened();
+  Line.all.at(-1).says({ type: "error", code: "address_full", message: "", recoverable: false });
+  Line.all.at(-1).breaks(1013);
+  assert.deepEqual(events.at(-1), { type: "state", state: "waiting", retryInMs: 500, reason: "address_full" });
+  mock.timers.tick(500);
+  Line.all.at(-1).breaks(1013);
+  assert.equal(events.at(-1).reason, "full", "the last words of another connection do not count");
+});
+
 test("a server of another version is left", () => {
   const { events } = opened();
   Line.all[0].says({ ...READY, protocol: 2 });

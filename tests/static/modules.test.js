@@ -9,6 +9,7 @@ import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
 import {
   LABELS,
+  accessWords,
   calibrationWords,
   connectionWords,
   labelsKnown,
@@ -283,4 +284,16 @@ test("with a fusion model no weight makes one path count alone", () => {
 
 test("the labels are those of the wire, in its order", () => {
   assert.deepEqual(LABELS, ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
+});
+
+test("every way to be refused has words, and one that is new has some too", () => {
+  const problem = (reason) => connectionWords({ state: "closed", reason }).problem;
+  for (const reason of ["refused", "origin_refused", "abuse", "idle", "session_over", "not known yet"]) {
+    assert.ok(problem(reason).endsWith("."), reason);
+  }
+  for (const reason of [undefined, "token", "unauthorized"]) assert.equal(problem(reason), null);
+  assert.notEqual(accessWords(true), accessWords(false));
+  const { short, problem: sentence } = connectionWords({ state: "waiting", reason: "address_full" });
+  assert.equal(short, "Server is full");
+  assert.match(sentence, /your network/);
 });
