@@ -31,6 +31,8 @@ import {
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
+/** A full server stays so for seconds: asking it begins with the pause that follows so many attempts. */
+const FULL_FROM_ATTEMPT = 2;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A server says something twice a second; after this long without a word the line is dead. */
 const SILENT_LINE_MS = 10_000;
@@ -190,7 +192,7 @@ export class EmotionStream extends EventTarget {
 
   #lost(reason) {
     this.#disconnect();
-    const retryInMs = retryDelay(this.#attempt);
+    const retryInMs = retryDelay(this.#attempt + (reason === "lost" ? 0 : FULL_FROM_ATTEMPT));
     this.#attempt += 1;
     this.#timer = setTimeout(this.#retryNow, retryInMs);
     this.#say("state", { state: "waiting", retryInMs, reason });

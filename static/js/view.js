@@ -152,7 +152,7 @@ export class View {
     this.#showSign();
     // The sentence stays while the next attempt is on its way.
     if (detail.state !== "connecting") this.showProblem("connection", problem);
-    if (detail.state === "waiting") this.#clear("Reconnecting");
+    if (detail.state === "waiting") this.#clear(short);
   }
 
   /** Show one sentence about a subject until it is taken back with null. */

@@ -148,7 +148,7 @@ test("a server that does not answer at all is given up after ten seconds and tri
 test("a full server is tried again, one that refuses is not", () => {
   const full = opened();
   Line.all[0].breaks(1013);
-  assert.deepEqual(full.events.at(-1), { type: "state", state: "waiting", retryInMs: 500, reason: "full" });
+  assert.deepEqual(full.events.at(-1), { type: "state", state: "waiting", retryInMs: 2000, reason: "full" });
   full.stream.close();
 
   const refused = opened();
@@ -183,10 +183,55 @@ test("why a server refuses is told by its last words", () => {
   const { events } = opened();
   Line.all.at(-1).says({ type: "error", code: "address_full", message: "", recoverable: false });
   Line.all.at(-1).breaks(1013);
-  assert.deepEqual(events.at(-1), { type: "state", state: "waiting", retryInMs: 500, reason: "address_full" });
-  mock.timers.tick(500);
+  assert.deepEqual(events.at(-1), { type: "state", state: "waiting", retryInMs: 2000, reason: "address_full" });
+  mock.timers.tick(2000);
   Line.all.at(-1).breaks(1013);
   assert.equal(events.at(-1).reason, "full", "the last words of another connection do not count");
+});
+
+/** The server is full: it says so, and closes. */
+function refuse(line) {
+  line.says({ type: "error", code: "full", message: "the server is full, try again later", recoverable: false });
+  line.breaks(1013);
+}
+
+test("a full server is asked again by itself, later each time, until there is a place", () => {
+  const { events } = opened();
+  const pauses = [];
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    refuse(Line.all.at(-1));
+    const { state, reason, retryInMs } = events.at(-1);
+    assert.deepEqual({ state, reason }, { state: "waiting", reason: "full" });
+    pauses.push(retryInMs);
+    const lines = Line.all.length;
+    mock.timers.tick(retryInMs - 1);
+    assert.equal(Line.all.length, lines);
+    mock.timers.tick(1);
+    assert.equal(Line.all.length, lines + 1);
+  }
+  assert.deepEqual(pauses, [2000, 4000, 8000, 15_000, 15_000, 15_000]);
+  Line.all.at(-1).says(READY);
+  assert.equal(states(events).at(-1), "open");
+});
+
+test("pages that a full server has refused at once do not come back at once", () => {
+  const pauses = [0, 0.5, 1].map((chance) => {
+    Math.random.mock.mockImplementation(() => chance);
+    const { stream, events } = opened();
+    refuse(Line.all.at(-1));
+    stream.close();
+    return events.findLast(({ retryInMs }) => retryInMs).retryInMs;
+  });
+  assert.deepEqual(pauses, [1000, 1500, 2000]);
+});
+
+test("who presses Stop while the server is full is asked for no more", () => {
+  const { stream, events } = opened();
+  refuse(Line.all[0]);
+  stream.close();
+  mock.timers.tick(60_000);
+  assert.equal(Line.all.length, 1);
+  assert.deepEqual(states(events), ["connecting", "waiting", "closed"]);
 });
 
 test("a server of another version is left", () => {
