@@ -25,6 +25,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 from serving import ROOT, Server
+from websockets.sync.client import connect
 
 from models.labels import LABELS
 from scripts.fake_devices import Media, chromium, nobody, person, portrait, portrait_face
@@ -390,6 +391,23 @@ def test_page_reconnects_by_itself(open_page: Open) -> None:
         expect(page.get_by_role("alert")).to_be_empty()
         expect_label(page, "fused")
         expect(page.locator("#fusion_weight")).to_have_value("0.25")
+
+
+def test_page_waits_for_a_place_in_a_full_server_until_it_is_stopped_or_let_in(open_page: Open) -> None:
+    with Server(MAX_VIEWERS="1") as own, connect(f"ws://127.0.0.1:{own.port}/ws") as other:
+        page = open_page(at=own)
+        start(page)
+        expect(page.get_by_role("alert")).to_contain_text("The server is full")
+        expect(page.locator("#fused .state")).to_have_text("Server is full")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#connection")).to_have_text("Not connected")
+        expect(page.get_by_role("alert")).to_be_empty()
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#connection")).to_have_text("Server is full")
+        other.close()
+        expect(page.locator("#connection")).to_have_text("Connected", timeout=RECONNECTED_MS)
+        expect(page.get_by_role("alert")).to_be_empty()
+        expect_label(page, "fused")
 
 
 def test_sound_that_cannot_be_set_up_costs_only_the_sound_until_it_can(open_page: Open) -> None:
