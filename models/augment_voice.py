@@ -14,8 +14,6 @@ Others = Callable[[int], Sequence[Float32]]
 
 TALKERS = 5
 """Most people who talk beside the voice."""
-CORNER = 50.0
-"""Hertz from which on the power of coloured noise falls: below, where hardly anything is heard, it is flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +139,10 @@ def reverberate(clip: Float32, room: Float32) -> Float32:
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Float32:
-    """Noise [N] whose power falls by `slope` powers of frequency from `CORNER` on: 0 is white, 2 brown."""
+    """Noise [N] whose power falls by `slope` powers of frequency: 0 is white, 2 brown."""
     fast = scipy.fft.next_fast_len(length, real=True)
     spectrum = scipy.fft.rfft(rng.standard_normal(fast, dtype=np.float32))
-    frequencies = scipy.fft.rfftfreq(fast, 1 / SAMPLE_RATE).astype(np.float32)
-    spectrum *= np.maximum(1, frequencies / np.float32(CORNER)) ** np.float32(-slope / 2)
+    spectrum *= np.maximum(1, np.arange(len(spectrum), dtype=np.float32)) ** np.float32(-slope / 2)
     noise: Float32 = scipy.fft.irfft(spectrum, fast)[:length].astype(np.float32)
     return noise
 

@@ -117,8 +117,8 @@ def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiL
         lengths.append(windows.shape[1] / SAMPLE_RATE)
     drawn = np.array([seconds for seconds in lengths if seconds != 1.0])
     assert len(drawn) / len(lengths) == pytest.approx(0.5, abs=0.17)
-    assert drawn.min() >= 0.5 and drawn.max() <= 4.0
-    for below, share in ((0.75, 0.195), (1.41, 0.5), (2.83, 0.833)):  # log-uniform
+    assert drawn.min() >= 0.6 and drawn.max() <= 3.0
+    for below, share in ((0.9, 0.252), (1.34, 0.5), (2.0, 0.748)):  # log-uniform
         assert np.mean(drawn < below) == pytest.approx(share, abs=0.2)
 
 
@@ -139,9 +139,9 @@ def test_a_short_window_is_a_part_of_the_clip_and_a_long_one_all_of_it_after_sil
                 loudest = int(window.argmax())
                 start = len(quiet) + int(window[loudest]) - 10_000 - loudest
                 np.testing.assert_array_equal(window, sound[start : start + len(window)])
-                assert (window > 50).sum() >= min(0.7 * len(window), len(speech)) - SAMPLE_RATE / 50
+                assert (window > 50).sum() >= min(0.6 * len(window), len(speech)) - SAMPLE_RATE / 50
                 starts.add(start)
-    assert min(lengths) < 16_000 and max(lengths) > len(sound) + 8_000
+    assert min(lengths) < 16_000 and max(lengths) > len(sound) + 2_000
     assert len(starts) > 60
 
 
