@@ -23,9 +23,7 @@ _COMMON = {
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAGE_HEADERS = {
     **_COMMON,
-    "Content-Security-Policy": (
-        f"{_NOTHING}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; media-src 'self' blob:"
-    ),
+    "Content-Security-Policy": (f"{_NOTHING}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"),
 }
 
 

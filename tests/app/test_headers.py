@@ -48,7 +48,7 @@ def test_every_answer_has_the_headers(client, path):
 def test_the_page_runs_nothing_inline_and_nothing_of_others(client):
     for path in ("/", "/static/js/main.js"):
         sources = {source for values in policy(client.get(path)).values() for source in values}
-        assert sources <= {"'self'", "'none'", "blob:"}
+        assert sources <= {"'self'", "'none'"}
 
 
 def test_an_unchanged_file_has_them_too(client):
@@ -65,12 +65,16 @@ def test_the_documentation_runs_its_own_script_alone(client):
     assert policy(answer)["script-src"] == ["'self'", f"'sha256-{digest}'"]
 
 
-def test_the_log_has_no_address_and_no_ticket(caplog):
+def test_the_log_has_no_address_and_no_ticket(caplog, monkeypatch):
     hide_addresses()
-    with caplog.at_level(logging.INFO):
-        logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', "192.0.2.1:5", "GET", "/?q=1", "1.1", 200)
-        logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "192.0.2.1:5", "/ws?ticket=secret")
-        logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+    access, error = logging.getLogger("uvicorn.access"), logging.getLogger("uvicorn.error")
+    for logger in (access, error):  # whatever servers of other tests have set up
+        monkeypatch.setattr(logger, "handlers", [caplog.handler])
+        monkeypatch.setattr(logger, "propagate", False)
+        caplog.set_level(logging.INFO, logger.name)
+    access.info('%s - "%s %s HTTP/%s" %d', "192.0.2.1:5", "GET", "/?q=1", "1.1", 200)
+    error.info('%s - "WebSocket %s" [accepted]', "192.0.2.1:5", "/ws?ticket=secret")
+    error.info("Started server process [%d]", 7)
     assert [record.getMessage() for record in caplog.records] == [
         '- - "GET / HTTP/1.1" 200',
         '- - "WebSocket /ws" [accepted]',

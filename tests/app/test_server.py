@@ -165,6 +165,35 @@ async def test_who_reads_nothing_at_all_is_let_go():
         assert viewers[1] == 1
 
 
+async def flood(address):
+    """Send nonsense as fast as it is taken; return the last words, and the code of the close."""
+    said = []
+    async with websockets.connect(f"ws://{address}/ws", compression=None) as socket:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            for _ in range(100_000):
+                await socket.send(b"\x09")
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for text in socket:
+                said.append(json.loads(text))
+    return said[-1]["code"], socket.close_code
+
+
+async def test_a_flood_ends_its_own_connection_alone():
+    async with (
+        serving(result_interval=0.25, voice_window=0.5) as (address, _),
+        httpx.AsyncClient(base_url=f"http://{address}") as client,
+    ):
+        good, *floods = await asyncio.gather(
+            stream(address, tone(16_000), FACE, seconds=3), flood(address), flood(address), flood(address)
+        )
+        assert (await client.get("/readyz")).json()["viewers"] == 0
+    assert floods == [("abuse", 1008)] * 3
+    assert {message["type"] for message in good[1:]} == {"result"}
+    assert good[-1]["fused"]["state"] == "ok"
+    assert good[-1]["dropped"]["audio"] == 0
+    assert good[-1]["used"]["audio"] > 25
+
+
 async def test_a_server_that_stops_closes_with_1012():
     async with serving() as (address, server), websockets.connect(f"ws://{address}/ws") as socket:
         await socket.recv()
