@@ -21,14 +21,15 @@ class Server:
     """`uvicorn app:app` on a free port; `kill` and `start` again keep the port.
 
     It has the default settings and the embedded face model, whatever is set on this machine: no setting
-    reaches it from the environment, nor from a `.env`, which is read from the working directory.
+    reaches it from the environment, nor from a `.env`, which is read from the working directory. And it admits
+    viewers however busy this machine is with other things.
     """
 
     def __init__(self, **environment: str) -> None:
         self.port = _free_port()
         names = {name.upper() for name in Settings.model_fields}
         inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
-        self._environment = {**inherited, "FACE_MODEL": "fer_resnet", **environment}
+        self._environment = {**inherited, "FACE_MODEL": "fer_resnet", "ADMISSION_LOAD": "0", **environment}
         self._folder = tempfile.TemporaryDirectory()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
