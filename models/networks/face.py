@@ -1,5 +1,7 @@
 """Face networks: square crops in, logits out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -46,20 +48,29 @@ class ResidualBlock(nn.Module):
 
 
 class FaceResNet(nn.Module):
-    """A compact SE-ResNet for 48x48 grey faces; pixel values 0..255 in, logits out."""
+    """A compact SE-ResNet for 48x48 grey faces; pixel values 0..255 in, logits out.
 
-    def __init__(self, width: int = 48, blocks: tuple[int, ...] = (2, 2, 2, 1), dropout: float = 0.3,
-                 classes: int = 7) -> None:  # fmt: skip
+    Args:
+        width: Channels of the first stage; each stage has twice as many as the one before.
+        blocks: Of each stage.
+        strides: Of each stage's first block. Where it is 1, the stage sees as many pixels as the one before, for four
+            times the time.
+        dropout: Before the classifier.
+        classes: Labels to tell apart.
+    """
+
+    def __init__(self, width: int = 48, blocks: Sequence[int] = (2, 2, 2, 1), dropout: float = 0.3,
+                 classes: int = 7, strides: Sequence[int] = (2, 2, 2, 2)) -> None:  # fmt: skip
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(1, width // 2, 3, 1, 1, bias=False), nn.BatchNorm2d(width // 2), nn.ReLU(inplace=True)
         )
         stages: list[nn.Module] = []
         channels = width // 2
-        for stage, count in enumerate(blocks):
+        for stage, (count, stride) in enumerate(zip(blocks, strides, strict=True)):
             for index in range(count):
                 outputs = width * 2**stage
-                stages.append(ResidualBlock(channels, outputs, stride=2 if index == 0 else 1))
+                stages.append(ResidualBlock(channels, outputs, stride=stride if index == 0 else 1))
                 channels = outputs
         self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(
