@@ -10,7 +10,7 @@ RAVDESS lies below 0.0003; the loudest second of its quietest neutral clips at 0
 
 
 SECONDS = 0.6, 3.0
-"""Shortest and longest window to train on; others serve as well. Up to 4 s was tried and cost 2 points."""
+"""Shortest and longest window to train on; others serve as well. Up to 4 s: see docs/tried.md."""
 
 
 def rms(samples: Int16) -> float:
