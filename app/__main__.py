@@ -5,9 +5,9 @@ import socket
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from app.logs import use_json
 from app.server import create_app
 from app.settings import load
+from app.watch.logs import use_json
 
 
 def main() -> None:

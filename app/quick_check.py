@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.fusion import late_fusion
 from app.protocol import Calibrate, Result
-from app.session import Session
 from app.settings import Settings
+from app.viewer.fusion import late_fusion
+from app.viewer.session import Session
 from models.datasets import fer2013
 from models.datasets.faces import with_labels
 from models.datasets.layout import DataLayoutError, draw

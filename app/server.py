@@ -15,15 +15,16 @@ from swagger_ui_bundle import swagger_ui_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
-from app.anonymity import hide_addresses
-from app.door import door
-from app.headers import SecurityHeaders, docs_headers
-from app.inference import Inference, LocalInference
-from app.loading import LoadingError, load_models
+from app.guard.anonymity import hide_addresses
+from app.guard.door import door
+from app.guard.headers import SecurityHeaders, docs_headers
+from app.inference.interface import Inference
+from app.inference.loading import LoadingError, load_models
+from app.inference.local import LocalInference
 from app.quick_check import find_examples, quick_check
 from app.settings import LATE, ROOT, Settings
 from app.streaming import Streaming
-from app.telemetry import Telemetry
+from app.watch.telemetry import Telemetry
 
 STATIC = ROOT / "static"
 

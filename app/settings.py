@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationI
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.origin import Origin
+from app.guard.origin import Origin
 from app.protocol import LONGEST_TOKEN, SMOOTHING_BOUNDS, WEIGHT_BOUNDS
 from models.windows import SILENCE_RMS
 
@@ -20,7 +20,7 @@ ENV_FILE = Path(".env")
 """In the folder where the program was started."""
 
 LATE: Final = "late"
-"""The fusion that needs no model of its own, see `app.fusion`."""
+"""The fusion that needs no model of its own, see `app.viewer.fusion`."""
 
 Weight = Annotated[float, Field(ge=WEIGHT_BOUNDS[0], le=WEIGHT_BOUNDS[1])]
 Words = Annotated[tuple[str, ...], NoDecode]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from app.loading import LoadingError, load_models
+from app.inference.loading import LoadingError, load_models
 from app.quick_check import find_examples, quick_check
 from app.settings import load
 

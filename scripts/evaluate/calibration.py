@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from app.calibration import Learnt
 from app.settings import Settings
+from app.viewer.calibration import Learnt
 from models.inference import SAMPLE_RATE, FaceModel, Int16, VoiceModel
 from models.windows import speech_span
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.fusion import late_fusion
 from app.quick_check import synthetic_pairs
 from app.settings import Settings
+from app.viewer.fusion import late_fusion
 from models.datasets import ravdess
 from models.datasets.layout import DataLayoutError
 from models.datasets.media import read_sound

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from app.calibration import Learnt
 from app.protocol import BINARY_AUDIO, BINARY_FRAME, Calibrate, Result
 from app.quick_check import ask_voice
-from app.session import NO_TRAITS, Session
 from app.settings import Settings
+from app.viewer.calibration import Learnt
+from app.viewer.session import NO_TRAITS, Session
 from models.inference import SAMPLE_RATE, FacePath, FaceReading, FusionModel, Int16, VoiceModel
 
 CHUNK = SAMPLE_RATE // 10

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.calibration import Learnt
+from app.viewer.calibration import Learnt
 from models.calibration import REFERENCE
 from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, VoiceModel
 
@@ -88,7 +88,7 @@ class KnownFace:
 
 
 def _multiplied(probs: Float32, factors: Float32 | None) -> Float32:
-    """Multiply answers [..., 7] by factors [7], as `app.smoothing` does."""
+    """Multiply answers [..., 7] by factors [7], as `app.viewer.smoothing` does."""
     if factors is None:
         return probs
     product = probs * factors

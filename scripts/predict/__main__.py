@@ -25,7 +25,7 @@ from scripts.predict.answer import Answer, Fault
 from scripts.predict.outputs import OutputError, Outputs
 
 if TYPE_CHECKING:
-    from app.loading import Models
+    from app.inference.loading import Models
     from scripts.predict.predictor import Predictor
 
 INTERRUPTED: Final = 130
@@ -77,7 +77,7 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
         OutputError: An output cannot be written.
     """
     # Imported here, so that --help and a wrong option are answered at once.
-    from app.loading import LoadingError
+    from app.inference.loading import LoadingError
     from models.face_path import DetectedFacePath
     from scripts.predict.predictor import Predictor
     from scripts.predict.sources import find
@@ -180,7 +180,7 @@ def _now(predictor: "Predictor", wish: argparse.Namespace) -> list[Answer | Faul
 
 
 def _models(wish: argparse.Namespace, settings: Settings) -> "Models":
-    from app.loading import load_models
+    from app.inference.loading import load_models
 
     named = {"voice_model": wish.voice_model, "face_model": wish.face_model, "fusion": wish.fusion}
     return load_models(settings.model_copy(update={name: model for name, model in named.items() if model}))

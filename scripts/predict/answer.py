@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.fusion import top_k, top_label
 from app.protocol import FacePart, FusedPart, Ranked, Result, VoicePart
+from app.viewer.fusion import top_k, top_label
 from models.inference import Box, Float32
 from models.labels import LABELS
 

@@ -9,9 +9,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from app.fusion import late_fusion, sayable
 from app.protocol import BINARY_AUDIO, Result
 from app.settings import LATE, Settings
+from app.viewer.fusion import late_fusion, sayable
 from models.datasets.media import UnreadableMediaError, read_sound
 from models.face_path import DetectedFacePath
 from models.image import decode_jpeg

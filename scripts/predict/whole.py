@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.gate import is_silence
+from app.viewer.gate import is_silence
 from models.inference import (
     SAMPLE_RATE,
     FaceModel,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
-from app.fusion import late_fusion, top_label
-from app.smoothing import Smoother
+from app.viewer.fusion import late_fusion, top_label
+from app.viewer.smoothing import Smoother
 from models.inference import Box, FaceReading, Float32, Traits
 from scripts.webcam.ear import HOP, Voice
 from scripts.webcam.hold import FaceHold, FaceState

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from app.smoothing import Smoother
+from app.viewer.smoothing import Smoother
 from models.inference import SAMPLE_RATE, Float32, VoiceModel
 from models.windows import rms, stream_windows
 from scripts.webcam.faults import DeviceError

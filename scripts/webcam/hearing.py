@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from app.ring_buffer import RingBuffer
+from app.viewer.ring_buffer import RingBuffer
 from models.inference import SAMPLE_RATE, Int16
 
 RECORDING: Final = 2 * SAMPLE_RATE

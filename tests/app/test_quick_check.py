@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.fusion import late_fusion
 from app.quick_check import PARTS, Accuracy, find_examples, quick_check, stream_clip, synthetic_pairs
 from app.settings import ROOT, Settings
+from app.viewer.fusion import late_fusion
 from models.inference import Float32, Int16, Traits, UInt8
 from models.labels import LABELS
 from scripts.quick_check import count

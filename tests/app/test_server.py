@@ -18,7 +18,7 @@ import uvicorn
 import websockets
 from arithmetic_models import FACE, MeanVoice, SumFace, tone
 
-from app.inference import LocalInference
+from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import ROOT, Settings, load
 from models.labels import LABELS
@@ -284,7 +284,7 @@ async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(changes
 
 def test_importing_a_part_builds_nothing():
     code = (
-        "import sys, app.session; "
+        "import sys, app.viewer.session; "
         "heavy = {'fastapi', 'uvicorn', 'torch', 'onnxruntime', 'mediapipe', 'cv2'} & set(sys.modules); "
         "assert not heavy, heavy; "
         "assert 'app' not in vars(sys.modules['app'])"

@@ -27,10 +27,10 @@ from arithmetic_models import (
 from starlette.websockets import WebSocket
 from virtual_time import run
 
-from app.fusion import late_fusion
-from app.inference import InferenceError, InvalidImageError, VoiceReading
+from app.inference.interface import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
+from app.viewer.fusion import late_fusion
 from models.inference import FaceReading, Traits
 from models.labels import LABELS
 

@@ -8,7 +8,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import ROOT, Settings
-from app.telemetry import Telemetry
+from app.watch.telemetry import Telemetry
 
 SETTINGS = Settings(_env_file=None)
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "emotion-server.json").read_text("utf-8"))

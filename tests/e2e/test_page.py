@@ -88,7 +88,8 @@ def open_page(browsers: Browsers, server: Server) -> Iterator[Open]:
 
         def watch_console(message: ConsoleMessage) -> None:
             # A browser logs each failed connection by itself; the tests that kill the server expect them.
-            failed = "WebSocket connection" in message.text or "ERR_CONNECTION_" in message.text
+            lost = ("WebSocket connection", "ERR_CONNECTION_", "ERR_SOCKET_NOT_CONNECTED")
+            failed = any(name in message.text for name in lost)
             if message.type in ("error", "warning") and not failed:
                 complaints.append(message.text)
 

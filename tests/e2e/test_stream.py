@@ -210,7 +210,7 @@ async def test_serving_imports_no_training_framework(media: Media) -> None:
         )
         assert results[-1]["fused"]["state"] == "ok"
         imported = {line.split("|")[-1].strip() for line in profiled.log().splitlines() if "import time:" in line}
-    assert {"onnxruntime", "mediapipe", "app.session"} <= imported
+    assert {"onnxruntime", "mediapipe", "app.viewer.session"} <= imported
     assert not imported & {"torch", "torchvision", "timm", "librosa", "hsemotion"}
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from app.loading import load_models
-from app.session import Session
+from app.inference.loading import load_models
 from app.settings import Settings
+from app.viewer.session import Session
 from models.crop import AFFECTNET, FER2013
 from models.datasets.faces import FaceFiles
 from models.face_batches import FaceCrops

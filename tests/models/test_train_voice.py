@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from app.loading import load_models
-from app.session import Session
+from app.inference.loading import load_models
 from app.settings import Settings
+from app.viewer.session import Session
 from models.datasets import meld
 from models.datasets.clips import Clip
 from models.datasets.splits import Split

@@ -17,8 +17,8 @@ import torch
 
 from app.protocol import Calibrate
 from app.quick_check import stream_clip
-from app.session import Session
 from app.settings import ROOT, Settings
+from app.viewer.session import Session
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
 from models.crop import FER2013
 from models.datasets.clips import UNKNOWN

@@ -1,0 +1,262 @@
+"""One viewer's connection: receive, tick, send. A thin asyncio shell around `Session`.
+
+Three tasks serve a viewer. One receives and feeds the session. One ticks: it asks the models and puts
+the result in a slot. One sends what is in the slot. A slow reader, once the connection's buffers are full,
+blocks the sender alone, so that the slot's result is replaced by a newer one (and counted); a slow model blocks
+only its own path.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app import protocol
+from app.guard.limits import Allowance
+from app.inference.interface import Inference, InferenceError, InvalidImageError
+from app.settings import Settings
+from app.viewer.fusing import Pair
+from app.viewer.hearing import Window
+from app.viewer.seeing import Picture
+from app.viewer.session import Session
+from app.viewer.ticking import Schedule
+from app.watch.telemetry import Visit
+from models.inference import MAX_PIXELS
+from models.labels import LABELS
+
+Clock = Callable[[], float]
+Question = TypeVar("Question")
+
+
+class Connection:
+    """Serves one viewer who has been let in.
+
+    Args:
+        socket: Accepted.
+        settings: The server's settings.
+        inference: Answers for the models.
+        name: Of the session, drawn at random.
+        visit: Takes what happens.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, socket: WebSocket, settings: Settings, inference: Inference, name: str, visit: Visit, clock: Clock
+    ) -> None:
+        self._socket = socket
+        self._settings = settings
+        self._inference = inference
+        self._name = name
+        self._visit = visit
+        self._clock = clock
+        self._session = Session(
+            settings, clock(), inference.voice_traits, inference.face_traits, inference.fusion_traits
+        )
+        self._allowance = Allowance(settings, clock())
+        self._told = self._session.calibration
+        self._slot: protocol.Result | None = None
+        self._filled = asyncio.Event()
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._millis: dict[str, float] = {}
+        self._arrivals: dict[str, float] = {}  # of what the next result is the first to show
+
+    async def run(self) -> None:
+        """Serve until one of the tasks ends; no task outlives this call."""
+        await self._say(self._ready())
+        tasks = [asyncio.create_task(part) for part in (self._receive(), self._tick(), self._send())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            tasks += self._asked.values()
+            for task in tasks:
+                task.cancel()
+            # Not `gather`, which loses the message of a cancellation: anyio knows its own by that.
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # seen, so that asyncio does not complain; the first was raised above
+
+    # --- receive ---
+
+    async def _receive(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message["code"], message.get("reason"))
+            text = message.get("text")
+            payload: str | bytes = message["bytes"] if text is None else text
+            size, most = _size(payload), self._settings.max_message_bytes
+            if size > most:
+                raise protocol.FarewellError("too_big", f"a message may have {most} bytes")
+            try:
+                self._allowance.receive(size, self._clock())
+                await self._take(protocol.decode(payload, max_frame_bytes=self._settings.max_frame_bytes))
+            except protocol.ProtocolError as fault:
+                self._allowance.fault(self._clock())
+                # Sent from here, so that a viewer who sends nonsense and reads nothing blocks itself.
+                await self._say_error(fault.code, fault.message)
+
+    async def _take(self, event: protocol.Event) -> None:
+        now = self._clock()
+        self._allowance.take(event, now)
+        self._visit.received(event.type)
+        match event:
+            case protocol.Audio():
+                self._session.receive_audio(event.samples, event.id, now)
+            case protocol.Frame():
+                self._session.receive_frame(event.jpeg, event.id, now)
+            case protocol.Configure():
+                self._session.configure(event)
+                await self._say(protocol.Configured(settings=self._session.settings))
+            case protocol.Calibrate() if self._session.can_calibrate:
+                self._session.calibrate(event, now)
+                await self._tell_calibration()
+            case protocol.Calibrate():
+                raise protocol.ProtocolError("unsupported", "the models of this server cannot be calibrated")
+            case protocol.Authenticate():
+                pass  # who is here has shown what was to be shown
+
+    # --- tick ---
+
+    async def _tick(self) -> None:
+        interval = self._settings.result_interval
+        schedule = Schedule(interval, self._clock())
+        while True:
+            due, missed = schedule.next(self._clock())
+            self._session.miss_results(missed)
+            await asyncio.sleep(max(0.0, due - self._clock()))
+            started = self._clock()
+            self._allowance.stay(started)
+            self._visit.ticked(started - due, missed)
+            await self._wait(self._ask(started), started + interval / 2)
+            await self._wait(self._ask_both(self._clock()), started + interval / 2)
+            now = self._clock()
+            millis, self._millis = self._millis, {}
+            times = protocol.Millis(**millis, total=_millis(now - started))
+            result = self._session.result(now).model_copy(update={"ms": times})
+            self._put(result)
+            self._report(result, (now - due) / (interval / 2) if not missed else 1.0, now)
+
+    def _report(self, result: protocol.Result, lateness: float, now: float) -> None:
+        """Report a result; one that has to do without an answer is as late as can be."""
+        if not all(task.done() for task in self._asked.values()):
+            lateness = 1.0
+        arrivals, self._arrivals = self._arrivals, {}
+        self._visit.result(result, lateness, {medium: now - at for medium, at in arrivals.items()})
+
+    def _ask(self, now: float) -> list[asyncio.Task[None]]:
+        """Ask each path that is free, if there is something to ask."""
+        asked = []
+        if self._is_free("voice") and (window := self._session.take_window(now)):
+            asked.append(self._start("voice", self._hear, window))
+        if self._is_free("face") and (picture := self._session.take_frame(now)):
+            asked.append(self._start("face", self._see, picture))
+        return asked
+
+    def _ask_both(self, now: float) -> list[asyncio.Task[None]]:
+        """Ask the fusion model, once voice and face have answered, if there is one and something to ask."""
+        if self._is_free("fusion") and (pair := self._session.take_pair(now)):
+            return [self._start("fusion", self._fuse, pair)]
+        return []
+
+    async def _wait(self, asked: list[asyncio.Task[None]], deadline: float) -> None:
+        """Wait for answers; what is late goes on by itself, and its answer is in a later result."""
+        if asked:
+            await asyncio.wait(asked, timeout=max(0.0, deadline - self._clock()))
+
+    def _is_free(self, path: str) -> bool:
+        task = self._asked.get(path)
+        if task is not None and task.done():
+            task.result()  # a question that ended by anything but an answer ends the stream
+            return True
+        return task is None
+
+    def _start(self, path: str, ask: Callable[[Question], Awaitable[None]], question: Question) -> asyncio.Task[None]:
+        async def timed() -> None:
+            started = self._clock()
+            try:
+                await ask(question)
+            except InferenceError as fault:
+                await self._say_error("inference_failed", str(fault))
+            except InvalidImageError as fault:
+                await self._say_error("invalid_image", str(fault))
+            else:
+                self._millis[path] = _millis(self._clock() - started)
+
+        self._asked[path] = asyncio.create_task(timed())
+        return self._asked[path]
+
+    async def _hear(self, window: Window) -> None:
+        reading = await self._inference.voice(window.samples, window.reference, window.describe)
+        self._session.heard(window, reading.probs, self._clock(), reading.statistics)
+        self._arrivals["audio"] = window.arrived
+
+    async def _see(self, picture: Picture) -> None:
+        reading = await self._inference.face(picture.jpeg)
+        self._session.saw(picture, reading, self._clock())
+        self._arrivals["frame"] = picture.at
+
+    async def _fuse(self, pair: Pair) -> None:
+        probs = await self._inference.fusion(pair.window, pair.crop)
+        self._session.fused(pair, probs, self._clock())
+
+    # --- send ---
+
+    def _put(self, result: protocol.Result) -> None:
+        if self._slot is not None:
+            self._session.miss_results()
+        self._slot = result
+        self._filled.set()
+
+    async def _send(self) -> None:
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            result, self._slot = self._slot, None
+            if result is not None:
+                await self._say(result)
+            if self._session.calibration != self._told:
+                await self._tell_calibration()
+
+    async def _tell_calibration(self) -> None:
+        self._told = self._session.calibration
+        await self._say(self._told)
+
+    async def _say(self, message: protocol.ServerMessage) -> None:
+        await self._socket.send_text(protocol.encode(message))
+
+    async def _say_error(self, code: protocol.ErrorCode, message: str) -> None:
+        self._visit.error(code)
+        await self._say(protocol.Error(code=code, message=message, recoverable=True))
+
+    def _ready(self) -> protocol.Ready:
+        models = self._inference
+        return protocol.Ready(
+            session=self._name,
+            labels=LABELS,
+            models=protocol.Models(voice=models.voice_name, face=models.face_name, fusion=models.fusion_name),
+            knows=protocol.Knows(
+                voice=models.voice_traits.labels,
+                face=models.face_traits.labels,
+                fusion=None if models.fusion_name is None else models.fusion_traits.labels,
+            ),
+            fallback=models.fallback,
+            settings=self._session.settings,
+            limits=protocol.Limits(
+                message_bytes=self._settings.max_message_bytes,
+                frame_bytes=self._settings.max_frame_bytes,
+                frame_pixels=MAX_PIXELS,
+            ),
+            features=protocol.Features(calibration=self._session.can_calibrate),
+        )
+
+
+def _millis(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _size(payload: str | bytes) -> int:
+    return len(payload) if isinstance(payload, bytes) else len(payload.encode())

@@ -1,0 +1,1 @@
+"""Who may come in, how much they may send and how long they may stay."""

@@ -1,0 +1,159 @@
+"""Who may connect: pages of which origin, and who holds the token or a ticket for it."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app import protocol
+from app.guard.origin import Origin
+from app.settings import Settings
+
+TICKET_SECONDS = 30.0
+MAX_TICKETS = 10_000
+"""Unused tickets at the same time; one more costs the oldest."""
+
+
+class Tickets:
+    """Single-use keys that live for some seconds. Pure: time is passed in."""
+
+    def __init__(self) -> None:
+        self._expiries: dict[str, float] = {}  # oldest first
+
+    def issue(self, now: float) -> str:
+        """Return a new ticket."""
+        self._forget(now)
+        if len(self._expiries) >= MAX_TICKETS:
+            self._drop_oldest()
+        ticket = secrets.token_urlsafe(24)
+        self._expiries[ticket] = now + TICKET_SECONDS
+        return ticket
+
+    def redeem(self, ticket: str, now: float) -> bool:
+        """Return whether the ticket is good; from now on it is not."""
+        self._forget(now)
+        return self._expiries.pop(ticket, None) is not None
+
+    def _forget(self, now: float) -> None:
+        while self._expiries and next(iter(self._expiries.values())) <= now:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        del self._expiries[next(iter(self._expiries))]
+
+
+class Access:
+    """Lets viewers in.
+
+    No more viewers wait to be known than may be served: a connection is all that they cost, but it is not nothing.
+
+    Args:
+        settings: The server's settings.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._allowed = frozenset(map(Origin.parse, settings.allowed_origins))
+        self._token = None if settings.api_token is None else _digest(settings.api_token.get_secret_value())
+        self._timeout = settings.authentication_timeout
+        self._most_asked = settings.max_viewers
+        self._asked = 0
+        self._clock = clock
+        self._tickets = Tickets()
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether there is a token."""
+        return self._token is not None
+
+    def is_token(self, token: str) -> bool:
+        """Compare with the server's token in a time that tells nothing of it."""
+        return self._token is not None and hmac.compare_digest(_digest(token), self._token)
+
+    def issue_ticket(self) -> str:
+        """Return a ticket, for somebody who has shown the token."""
+        return self._tickets.issue(self._clock())
+
+    def check_origin(self, socket: WebSocket) -> None:
+        """Look where the page is from that opened the socket.
+
+        A browser always says so and no page can change it; other programs say nothing or what they like, and are not
+        what this protects from.
+
+        Raises:
+            FarewellError: It is neither from this server's own address nor from an allowed one.
+        """
+        origins = socket.headers.getlist("origin")
+        if not origins:
+            return
+        try:
+            (origin,) = map(Origin.parse, origins)
+        except ValueError:
+            origin = None
+        if origin is None or (origin not in self._allowed and origin != _own_origin(socket)):
+            raise protocol.FarewellError("origin_refused", "pages from this address may not use this server")
+
+    async def authenticate(self, socket: WebSocket) -> None:
+        """Wait until the viewer has shown a ticket or the token, where there is one.
+
+        Raises:
+            FarewellError: It has not.
+            WebSocketDisconnect: It has left.
+        """
+        if self._token is None:
+            return
+        ticket = socket.query_params.get("ticket")
+        if ticket is not None:
+            if not self._tickets.redeem(ticket, self._clock()):
+                raise _unauthorized("the ticket was used, is too old, or never was one")
+            return
+        if self._asked >= self._most_asked:
+            raise protocol.FarewellError("full", "too many are at the door, try again later")
+        self._asked += 1
+        try:
+            async with asyncio.timeout(self._timeout):
+                token = await self._ask(socket)
+        except TimeoutError:
+            raise _unauthorized(f"no token came within {self._timeout:g} seconds") from None
+        finally:
+            self._asked -= 1
+        if not self.is_token(token):
+            raise _unauthorized("the first message has to be `authenticate` with the token of this server")
+
+    async def _ask(self, socket: WebSocket) -> str:
+        await socket.send_text(protocol.encode(protocol.Challenge(timeout=self._timeout)))
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        return _token_in(message.get("text"))
+
+
+def _own_origin(socket: WebSocket) -> Origin | None:
+    """Return the origin of this server's own page, by the name that the viewer calls the server."""
+    scheme = {"ws": "http", "wss": "https"}.get(socket.scope.get("scheme", "ws"))
+    try:
+        return Origin.parse(f"{scheme}://{socket.headers.get('host', '')}")
+    except ValueError:
+        return None
+
+
+def _token_in(text: str | None) -> str:
+    if text is None or len(text) > 2 * protocol.LONGEST_TOKEN:
+        return ""
+    try:
+        event = protocol.decode(text)
+    except protocol.ProtocolError:
+        return ""
+    return event.token.get_secret_value() if isinstance(event, protocol.Authenticate) else ""
+
+
+def _unauthorized(words: str) -> protocol.FarewellError:
+    return protocol.FarewellError("unauthorized", words)
+
+
+def _digest(token: str) -> bytes:
+    # Of one length whatever the token's is, which the comparison would otherwise tell.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,40 @@
+"""`POST /ticket`: a key for one connection, for who holds the token and does not want to hand it on."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from pydantic import BaseModel
+
+from app.guard.access import TICKET_SECONDS
+
+door = APIRouter()
+
+
+class Ticket(BaseModel):
+    """A ticket."""
+
+    ticket: str
+    """Connect to `/ws?ticket=...` with it, once."""
+    expires_in: float = TICKET_SECONDS
+    """Seconds in which to do so."""
+
+
+@door.post(
+    "/ticket",
+    responses={
+        401: {"description": "Not the token of this server."},
+        404: {"description": "This server has no token: everybody may connect."},
+        503: {"description": "The models are not loaded."},
+    },
+)
+async def ticket(request: Request, authorization: Annotated[str, Header()] = "") -> Ticket:
+    """Return a ticket for `Authorization: Bearer <API_TOKEN>`."""
+    streaming = request.app.state.streaming
+    if streaming is None:
+        raise HTTPException(503, "The models are not loaded.")
+    if not streaming.access.needs_token:
+        raise HTTPException(404, "This server has no token: everybody may connect.")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not streaming.access.is_token(token):
+        raise HTTPException(401, "Not the token of this server.", headers={"WWW-Authenticate": "Bearer"})
+    return Ticket(ticket=streaming.access.issue_ticket())

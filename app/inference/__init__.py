@@ -1,0 +1,1 @@
+"""From the viewers' questions to the models' answers: one thread for each model, one call for many viewers."""

@@ -1,0 +1,1 @@
+"""What the server knows of one viewer, and decides about them: pure, without socket, clock or model."""

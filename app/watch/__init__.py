@@ -1,0 +1,1 @@
+"""What the server tells of itself: figures, log lines and the load."""

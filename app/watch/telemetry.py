@@ -1,0 +1,156 @@
+"""What the server tells of itself: figures for Prometheus, log lines of visits, and the load that admission goes by.
+
+The stream and the batchers report here what happens, and need not know who wants to know. All of it is counts, times
+and states; nothing of it tells who a viewer is, or what was seen, heard or answered.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from starlette.websockets import WebSocketDisconnect
+
+from app import protocol
+from app.guard.admission import Admission
+from app.settings import Settings
+from app.watch.logs import log_event
+from app.watch.metrics import REFUSALS, Metrics
+
+LATE: Final = 0.05
+"""Seconds after which a tick is late."""
+
+
+class Telemetry:
+    """Of one server. Threads may report.
+
+    Args:
+        settings: The server's settings.
+        clock: Monotonic seconds, the stream's.
+
+    Attributes:
+        metrics: The figures.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.admission = Admission(settings.admission_load)
+        self.metrics = Metrics(lambda: self.admission.load(clock()))
+
+    def called(self, path: str, size: int, seconds: float) -> None:
+        """Take that the model of a path has just answered so many questions in one call, in so many seconds."""
+        self.admission.worked(path, seconds, self._clock())
+        self.metrics.batch_size.labels(path).observe(size)
+        self.metrics.batch_seconds.labels(path).observe(seconds)
+
+    def admits(self) -> bool:
+        """Return whether the load leaves room for one more viewer."""
+        return self.admission.admits(self._clock())
+
+    def dismissed(self, code: protocol.ErrorCode, cause: str | None = None) -> None:
+        """Count somebody who is told an error and has to go, or was not let in; the cause where it is not the code."""
+        self.metrics.errors.labels(code).inc()
+        if (cause or code) in REFUSALS:
+            self.metrics.refusals.labels(cause or code).inc()
+
+    def visit(self, session: str) -> "Visit":
+        """Return what to report of a viewer who is let in and gets the random name `session`."""
+        return Visit(self.metrics, self.admission, session, self._clock)
+
+
+class Visit:
+    """One viewer's time on the server: the context lasts as long, and what ends it says how."""
+
+    def __init__(self, metrics: Metrics, admission: Admission, session: str, clock: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._admission = admission
+        self._session = session
+        self._clock = clock
+        self._began = 0.0
+        self._received: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._results = 0
+        self._dropped = protocol.Dropped()
+
+    def __enter__(self) -> Self:
+        self._began = self._clock()
+        self._admission.came(self._began)
+        self._metrics.viewers.inc()
+        self._metrics.visits.inc()
+        log_event("viewer_connected", session=self._session)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        now = self._clock()
+        code = _close_code(fault)
+        self._admission.went(now, settled=self._results > 0)
+        self._metrics.viewers.dec()
+        self._metrics.count_close(code)
+        log_event(
+            "viewer_left",
+            session=self._session,
+            seconds=round(now - self._began, 3),
+            code=code,
+            reason=fault.code if isinstance(fault, protocol.FarewellError) else None,
+            received=dict(self._received),
+            results=self._results,
+            dropped=self._dropped.model_dump(),
+            errors=dict(self._errors),
+        )
+
+    def received(self, kind: str) -> None:
+        """Count a message that was taken, by its type."""
+        self._received[kind] += 1
+        self._metrics.messages.labels(kind).inc()
+
+    def ticked(self, late: float, missed: int) -> None:
+        """Take how late a tick begins, in seconds, and how many before it never did."""
+        self._metrics.lateness.observe(late)
+        self._metrics.late_ticks.inc(late > LATE)
+        self._metrics.missed_ticks.inc(missed)
+
+    def result(self, result: protocol.Result, lateness: float, ages: Mapping[str, float]) -> None:
+        """Take a result.
+
+        Args:
+            result: Its states, counts and times are of interest.
+            lateness: How late it is: 0 is when it was due, 1 is after all the time that it has.
+            ages: Seconds since the newest audio and the newest frame came that it is the first to show.
+        """
+        now = self._clock()
+        self._admission.answered(lateness, now)
+        if not self._results:
+            self._admission.settled(now)
+        self._results += 1
+        metrics = self._metrics
+        metrics.results.inc()
+        for path, states in metrics.states.items():
+            states.labels(getattr(result, path).state).inc()
+        for path, millis in result.ms:
+            if path != "total" and millis is not None:
+                metrics.inference.labels(path).observe(millis / 1000)
+        for medium, age in ages.items():
+            metrics.delay.labels(medium).observe(age)
+        for what, count in result.dropped:
+            metrics.drops.labels(what).inc(count - getattr(self._dropped, what))
+        self._dropped = result.dropped
+
+    def error(self, code: protocol.ErrorCode) -> None:
+        """Count an error after which the stream goes on."""
+        self._errors[code] += 1
+        self._metrics.errors.labels(code).inc()
+
+
+def _close_code(fault: BaseException | None) -> int | None:
+    """Return what a connection is closed with, by what ended the visit; None where nobody said."""
+    match fault:
+        case WebSocketDisconnect():
+            return fault.code
+        case protocol.FarewellError():
+            return protocol.CLOSE_CODES[fault.code]
+        case Exception():
+            return protocol.CLOSE_INTERNAL
+    return None

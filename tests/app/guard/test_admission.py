@@ -1,0 +1,194 @@
+"""Admission in virtual time: what is measured, and who is let in by it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.guard.admission import RESUME, SPAN, UNMEASURED, Admission, Fading
+
+STEP = 0.5
+
+
+class House:
+    """Viewers who cost a model's thread the same each, twice a second."""
+
+    def __init__(self, limit=0.8, cost=0.02):
+        self.admission = Admission(limit)
+        self.cost = cost
+        self.viewers = 0
+        self.now = 1000.0
+
+    def knock(self):
+        is_in = self.admission.admits(self.now)
+        if is_in:
+            self.viewers += 1
+            self.admission.came(self.now)
+            self.admission.settled(self.now)
+        return is_in
+
+    def leave(self, count=1):
+        for _ in range(count):
+            self.viewers -= 1
+            self.admission.went(self.now, settled=True)
+
+    def live(self, seconds, *, lateness=0.1, each_step=lambda: None):
+        for _ in range(round(seconds / STEP)):
+            for _ in range(4):  # not all at once
+                self.now += STEP / 4
+                self.admission.worked("face", self.viewers * self.cost * STEP / 4, self.now)
+            for _ in range(self.viewers):
+                self.admission.answered(lateness, self.now)
+            each_step()
+
+    @property
+    def load(self):
+        return self.admission.load(self.now)
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 10))
+def test_a_steady_rate_is_measured_as_it_is_however_it_is_reported(rate, step):
+    fading = Fading()
+    for n in range(1, int(20 * SPAN / step) + 2):
+        fading.add(rate * step, n * step, over=step)
+    assert fading.rate(n * step) == pytest.approx(rate)
+    assert fading.rate(n * step + SPAN) == pytest.approx(rate / 2.71828, rel=1e-4)
+
+
+def test_a_thread_that_never_rests_is_a_load_of_one_and_never_more():
+    admission = Admission(0.8)
+    for n in range(1, 11):
+        admission.worked("face", 20.0, 20.0 * n)
+        assert 0.99 < admission.load(20.0 * n) <= 1.0
+
+
+def test_the_load_is_that_of_the_busiest_thread():
+    admission = Admission(0.8)
+    for n in range(100):
+        admission.worked("voice", 0.1, n)
+        admission.worked("face", 0.6, n)
+    assert admission.load(99) == pytest.approx(0.6, abs=0.1)
+
+
+@pytest.mark.parametrize("cost", [0.004, 0.02, 0.13])
+def test_as_many_come_in_as_the_limit_has_room_for_and_not_one_more(cost):
+    house = House(cost=cost)
+    house.live(150, each_step=house.knock)
+    assert 0.8 / cost - 1.5 <= house.viewers <= 0.8 / cost
+    assert house.load == pytest.approx(house.viewers * cost, rel=0.05)
+
+
+@pytest.mark.parametrize("crowd", [10, 100])
+def test_a_crowd_at_the_door_never_loads_the_server_beyond_its_limit(crowd):
+    house = House(cost=0.05)
+
+    def rush():
+        for _ in range(crowd):
+            house.knock()
+        assert house.viewers * house.cost <= 0.8
+
+    house.live(30, each_step=rush)
+    assert house.viewers >= 15
+
+
+def test_nobody_is_measured_at_first_so_few_come_in_and_then_ever_more():
+    house = House(cost=0.0001)
+    counts = []
+
+    def rush():
+        while house.knock():
+            pass
+        counts.append(house.viewers)
+
+    house.live(20, each_step=rush)
+    assert counts[0] == UNMEASURED
+    assert counts == sorted(counts)
+    later = counts[round(SPAN / STEP) :]
+    assert all(2 * now < then <= 4 * now for now, then in zip(counts, later, strict=False))
+    assert counts[-1] > 1000
+
+
+def test_the_first_viewer_is_let_in_whatever_was_measured():
+    house = House(cost=3.0)
+    assert house.knock()
+    house.live(20)
+    assert not house.knock()
+    house.leave()
+    assert house.knock()
+
+
+def test_results_that_are_late_keep_new_viewers_out_however_idle_the_models_are():
+    house = House(cost=0.0001)
+    assert house.knock()
+    house.live(20, lateness=0.5)
+    assert house.knock()
+    house.live(20, lateness=0.9)
+    assert not house.knock()
+    assert house.load == pytest.approx(0.9, abs=0.01)
+    house.live(20, lateness=0.1)
+    assert house.knock()
+
+
+def test_one_late_result_among_many_keeps_nobody_out():
+    house = House(cost=0.001)
+    assert house.knock()
+    house.live(10)
+    house.admission.answered(1.0, house.now)
+    assert house.knock()
+
+
+def test_what_was_late_long_ago_and_for_others_does_not_count():
+    house = House(cost=0.001)
+    house.knock()
+    house.live(20, lateness=1.0)
+    house.leave()
+    house.now += 60
+    assert house.knock()
+    assert house.knock()
+
+
+def test_a_full_server_does_not_say_yes_and_no_in_turn():
+    """Viewers come and go around the limit: it takes a real drop until the next is let in."""
+    house = House(cost=0.02)
+    house.live(100, each_step=house.knock)
+    full = house.viewers
+    assert not house.knock()
+    house.leave()
+    house.live(20)
+    assert not house.knock()
+    while not house.knock():
+        house.leave()
+        house.live(20)
+    assert (house.viewers * house.cost) == pytest.approx(0.8 * RESUME, abs=2 * house.cost)
+    assert house.viewers < full - 1
+
+
+@given(st.lists(st.sampled_from(["knock", "leave"]), max_size=60), st.floats(0.02, 0.3))
+@settings(deadline=None, max_examples=30)
+def test_the_load_expected_of_those_who_are_in_never_passes_the_limit(steps, cost):
+    house = House(cost=cost)
+    house.live(10 * SPAN, each_step=house.knock)
+    for step in steps:
+        if step == "knock":
+            house.knock()
+        elif house.viewers:
+            house.leave()
+        house.live(STEP)
+        assert house.viewers <= max(1, 0.8 / cost + 0.1)
+
+
+def test_a_limit_of_zero_lets_everybody_in():
+    house = House(limit=0, cost=1.0)
+    for _ in range(100):
+        assert house.knock()
+    house.live(10, lateness=1.0)
+    assert house.knock()
+
+
+def test_a_clock_that_stands_or_runs_backwards_breaks_nothing():
+    admission = Admission(0.8)
+    for now in (5.0, 5.0, 4.0, 5.0):
+        assert admission.admits(now)
+        admission.came(now)
+        admission.worked("face", 0.0, now)
+        admission.answered(0.1, now)
+        assert 0.0 <= admission.load(now) < 1.0

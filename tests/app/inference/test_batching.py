@@ -1,0 +1,143 @@
+import asyncio
+import logging
+import threading
+import weakref
+
+import pytest
+
+from app.inference.batching import Batcher, InferenceError
+
+
+class Gate:
+    """Doubles what it gets, once the test lets it; remembers the batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.busy = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, items):
+        self.batches.append(list(items))
+        self.busy.set()
+        assert self.go.wait(10)
+        return [ValueError("odd") if item % 2 else 2 * item for item in items]
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+@pytest.fixture
+def batcher(gate):
+    batcher = Batcher("doubler", gate, max_batch=3)
+    yield batcher
+    gate.go.set()
+    batcher.close()
+
+
+async def submit_while_busy(gate, batcher, items):
+    """Occupy the model with item 0, then submit the rest, then let it go."""
+    tasks = [asyncio.create_task(batcher.submit(0))]
+    await asyncio.to_thread(gate.busy.wait, 10)
+    tasks += [asyncio.create_task(batcher.submit(item)) for item in items]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_what_waits_becomes_one_call_of_at_most_max_batch(gate, batcher):
+    tasks = await submit_while_busy(gate, batcher, [2, 4, 6, 8])
+    gate.go.set()
+    assert await asyncio.gather(*tasks) == [0, 4, 8, 12, 16]
+    assert gate.batches == [[0], [2, 4, 6], [8]]
+
+
+async def test_an_item_that_fails_does_not_spoil_its_neighbours(gate, batcher):
+    tasks = await submit_while_busy(gate, batcher, [2, 3, 4])
+    gate.go.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [outcomes[i] for i in (0, 1, 3)] == [0, 4, 8]
+    assert isinstance(outcomes[2], ValueError)
+
+
+async def test_who_gave_up_is_not_computed(gate, batcher):
+    tasks = await submit_while_busy(gate, batcher, [2, 4])
+    tasks[1].cancel()
+    await asyncio.wait([tasks[1]])
+    gate.go.set()
+    assert await tasks[2] == 8
+    assert gate.batches == [[0], [4]]
+
+
+async def test_a_model_that_raises_fails_its_batch_and_goes_on(caplog):
+    def reciprocal(items):
+        return [1 / item for item in items]
+
+    batcher = Batcher("reciprocal", reciprocal, max_batch=1)
+    with caplog.at_level(logging.ERROR, "app.inference.batching"):
+        for _ in range(3):
+            with pytest.raises(InferenceError):
+                await batcher.submit(0)
+    assert len(caplog.records) == 1  # not once for each failure
+    assert await batcher.submit(4) == 0.25
+    batcher.close()
+
+
+async def test_a_model_that_answers_too_little_fails_its_batch(caplog):
+    batcher = Batcher("forgetful", lambda items: [], max_batch=1)
+    with pytest.raises(InferenceError):
+        await batcher.submit(1)
+    batcher.close()
+    assert "0 outcomes for 1 items" in caplog.text
+
+
+async def test_nothing_that_was_submitted_is_kept_after_its_answer():
+    class Picture:
+        pass
+
+    batcher = Batcher("looker", lambda items: [0 for _ in items], max_batch=1)
+    picture = Picture()
+    kept = weakref.ref(picture)
+    assert await batcher.submit(picture) == 0
+    del picture
+    async with asyncio.timeout(10):
+        while kept() is not None:  # noqa: ASYNC110 - the thread may still be on its way to the next question
+            await asyncio.sleep(0)
+    batcher.close()
+
+
+async def test_closing_answers_what_waits_and_ends_the_thread(gate, batcher):
+    tasks = await submit_while_busy(gate, batcher, [2, 4, 6, 8])
+    closing = asyncio.create_task(asyncio.to_thread(batcher.close))
+    while not batcher.closed:  # noqa: ASYNC110 - the thread has no event of its own
+        await asyncio.sleep(0)
+    gate.go.set()
+    await closing
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert outcomes[0] == 0
+    assert all(isinstance(outcome, InferenceError) for outcome in outcomes[1:])
+    assert "doubler" not in {thread.name for thread in threading.enumerate()}
+    with pytest.raises(InferenceError):
+        await batcher.submit(2)
+    batcher.close()  # twice does no harm
+
+
+async def test_each_call_is_told_with_its_items_and_its_seconds(gate):
+    calls = []
+    batcher = Batcher("doubler", gate, max_batch=3, observe=lambda *call: calls.append(call))
+    tasks = await submit_while_busy(gate, batcher, [2, 4, 6, 8])
+    await asyncio.sleep(0.02)
+    gate.go.set()
+    await asyncio.gather(*tasks)
+    batcher.close()
+    assert [size for size, _ in calls] == [1, 3, 1]
+    assert calls[0][1] >= 0.02
+
+
+async def test_a_call_that_fails_is_told_as_well(caplog):
+    calls = []
+    batcher = Batcher("broken", lambda items: [1 / 0], max_batch=1, observe=lambda *call: calls.append(call))
+    with pytest.raises(InferenceError):
+        await batcher.submit(1)
+    batcher.close()
+    assert [size for size, _ in calls] == [1]
