@@ -1,6 +1,8 @@
 /** Everything that the page says in words about labels, states and things that went wrong. */
 
-export const LABELS = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"];
+import { LABELS } from "./labels.js";
+
+export { LABELS };
 
 const STATES = {
   voice: {
