@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference import Float32
+from models.windows import WHOLE_HOP, WHOLE_SECONDS
 
 
-def sharpened(mean: Float32, count: int, sharpening: float) -> Float32:
+def sharpened(mean: Float32, count: float, sharpening: float) -> Float32:
     """Return the mean [7] of `count` answers in a row, raised to the power `count ** sharpening`, as probabilities.
 
     A mean is as sure as one of its answers, but several that agree are more evidence than one. How much more the
@@ -18,6 +19,15 @@ def sharpened(mean: Float32, count: int, sharpening: float) -> Float32:
         return mean
     powers = (mean.astype(np.float64) / mean.max()) ** power
     return np.asarray(powers / powers.sum(), dtype=np.float32)
+
+
+def evidence(windows: int) -> float:
+    """Return as how many answers in a row those of a whole recording count: as windows side by side would, 5 at most.
+
+    They overlap by far (`WHOLE_HOP`), and a long recording is not of one moment: what `fit_sharpening` looked at ends
+    at 5 as well.
+    """
+    return min(5.0, 1 + (windows - 1) * WHOLE_HOP / WHOLE_SECONDS)
 
 
 def fit_sharpening(

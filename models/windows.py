@@ -9,6 +9,10 @@ SILENCE_RMS = 0.002
 RAVDESS lies below 0.0003; the loudest second of its quietest neutral clips at 0.0012 to 0.002."""
 
 
+WHOLE_SECONDS, WHOLE_HOP = 2.0, 0.25
+"""How a whole recording is cut, whose answers are averaged: seconds of a window, and from one to the next. Chosen on
+the validation speakers of five folds, see docs/tried.md."""
+
 SECONDS = 0.6, 3.0
 """Shortest and longest window to train on; others serve as well. Up to 4 s: see docs/tried.md."""
 

@@ -15,7 +15,8 @@ from models.conditions import voice as conditions
 from models.datasets.speech import Clip
 from models.inference import SAMPLE_RATE, Float32, Int16, VoiceModel
 from models.labels import LABELS
-from models.windows import rms, stream_windows
+from models.pooling import evidence, sharpened
+from models.windows import WHOLE_HOP, WHOLE_SECONDS, rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
 from scripts.evaluate.live import sound_events, stream
 from scripts.evaluate.voices import BluntVoice
@@ -50,16 +51,17 @@ def views(settings: Settings) -> dict[str, View]:
 
     A window: cut as the live stream would, every result interval, silent ones left out, judged by itself.
     The smoothed stream: what the viewer sees last when the clip is streamed through a session.
-    The whole clip: in windows of 4 s (one window where it is shorter), a result interval apart, averaged.
+    The whole clip: in windows of 2 s (one window where it is shorter), a quarter of a second apart, averaged, sharpened.
     """
 
     def window(seconds: float) -> View:
         return lambda model, _, sound: model.predict(cut(settings, sound, seconds))
 
     def whole(model: VoiceModel, _: Clip, sound: Int16) -> Float32:
-        seconds = min(4.0, max(0.5, len(sound) / SAMPLE_RATE))
-        probs = model.predict(cut(settings, sound, seconds)).mean(axis=0, keepdims=True)
-        return np.asarray(probs, np.float32)
+        seconds = min(WHOLE_SECONDS, max(0.5, len(sound) / SAMPLE_RATE))
+        windows = stream_windows(sound, seconds, WHOLE_HOP, settings.silence_rms)
+        mean = model.predict(windows).mean(axis=0, dtype=np.float64).astype(np.float32)
+        return sharpened(mean, evidence(len(windows)), model.traits.sharpening)[None]
 
     return {
         **{f"{seconds:g} s window": window(seconds) for seconds in WINDOWS},

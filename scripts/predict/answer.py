@@ -49,7 +49,7 @@ class Answer:
     Attributes:
         source: A file's path, or the devices.
         used: What it rests on.
-        voice: Of the whole: the mean over windows of up to 4 s.
+        voice: Of the whole: the mean over windows of up to 2 s.
         face: Of the whole: the mean over all pictures with a face. Only one picture's answer has a box.
         fused: Of both.
         top5: The most probable labels of `fused`, up to five of those that the models behind it know.

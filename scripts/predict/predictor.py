@@ -133,7 +133,7 @@ class Predictor:
         return Fused(late, sayable(voice, face, *self._known), None if voice is None or face is None else LATE)
 
     def _whole_voice(self, sound: Int16) -> tuple[Float32 | None, int, float]:
-        return whole_voice(self._voice, sound, self._settings.result_interval, self._settings.silence_rms)
+        return whole_voice(self._voice, sound, self._settings.silence_rms)
 
 
 def read_picture(path: Path) -> UInt8:

@@ -18,24 +18,27 @@ from models.inference import (
     UInt8,
     VoiceModel,
 )
+from models.pooling import evidence, sharpened
+from models.windows import WHOLE_HOP, WHOLE_SECONDS
 
 SHORTEST, LONGEST = SAMPLE_RATE // 2, 4 * SAMPLE_RATE
-"""Samples that a voice model takes at once."""
+"""Samples that a model takes at once."""
 BATCH = 32
 
 
-def whole_voice(model: VoiceModel, sound: Int16, hop: float, silence_rms: float) -> tuple[Float32 | None, int, float]:
+def whole_voice(model: VoiceModel, sound: Int16, silence_rms: float) -> tuple[Float32 | None, int, float]:
     """Return what a voice model says of a whole sound.
 
-    As the model cards measure it: the mean over windows of 4 s (one window where the sound is shorter), `hop`
-    seconds apart, the silent ones left out. Less than half a second gets silence before it.
+    As the model cards measure it: the mean over windows of 2 s (one window where the sound is shorter), a quarter of
+    a second apart, the silent ones left out, as sure as so many answers are (`models.pooling`). Less than half a
+    second gets silence before it.
 
     Returns:
         Probabilities [7], None where all is silence; over how many windows; the seconds of each.
     """
-    length = min(LONGEST, max(SHORTEST, len(sound)))
+    length = min(round(WHOLE_SECONDS * SAMPLE_RATE), max(SHORTEST, len(sound)))
     sound = np.pad(sound, (max(0, length - len(sound)), 0))
-    step = round(hop * SAMPLE_RATE)
+    step = round(WHOLE_HOP * SAMPLE_RATE)
     total, count = np.zeros(7), 0
     starts = range(0, len(sound) - length + 1, step)
     for first in range(0, len(starts), BATCH):  # an hour's windows together would be a gigabyte
@@ -44,14 +47,17 @@ def whole_voice(model: VoiceModel, sound: Int16, hop: float, silence_rms: float)
         if voiced:
             total += model.predict(np.stack(voiced)).sum(axis=0, dtype=np.float64)
             count += len(voiced)
-    return (np.asarray(total / count, np.float32) if count else None), count, length / SAMPLE_RATE
+    if not count:
+        return None, 0, length / SAMPLE_RATE
+    mean = np.asarray(total / count, np.float32)
+    return sharpened(mean, evidence(count), model.traits.sharpening), count, length / SAMPLE_RATE
 
 
 class Together:
     """The mean of a fusion model's answers about a whole recording.
 
-    It is asked about the windows of `whole_voice`, each with the face that was seen nearest to its middle; not about
-    windows without any.
+    It is asked about windows of 4 s (one where the sound is shorter), `hop` seconds apart, each with the face that was
+    seen nearest to its middle; not about silent ones, nor about those without a face.
     """
 
     def __init__(self, model: FusionModel, hop: float, silence_rms: float) -> None:

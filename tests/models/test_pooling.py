@@ -104,3 +104,8 @@ def test_a_mean_joins_windows_of_one_clip_and_no_more_than_are_smoothed() -> Non
 def test_no_more_is_tried_than_was_allowed() -> None:
     probs, labels, clips = answers(shared=0.0, strength=0.5)
     assert fit_sharpening(probs, labels, clips, most=0.5) == pytest.approx(0.5)
+
+
+def test_overlapping_windows_count_as_those_that_lie_side_by_side() -> None:
+    assert [evidence(windows) for windows in (1, 9, 17)] == [1.0, 2.0, 3.0]
+    assert evidence(14_000) == 5.0  # an hour is not of one moment

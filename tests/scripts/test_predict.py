@@ -32,8 +32,10 @@ from models.face_path import DetectedFacePath, load_face_path
 from models.inference import SAMPLE_RATE, Float32, FusionModel, Int16, Traits, UInt8, VoiceModel
 from models.labels import LABELS
 from models.loading import load_fusion, load_voice
+from models.pooling import sharpened
 from models.registry import build, entry
 from models.torch_engine import Calibrated
+from models.windows import stream_windows
 from scripts.evaluate import voice as evaluated
 from scripts.evaluate.live import stream
 from scripts.predict import __main__ as command
@@ -172,9 +174,11 @@ def test_a_sound_is_heard_moment_by_moment_and_whole(predictor: Predictor, voice
     assert answer.timeline[0].voice.state == "warming"
     assert {result.face.state for result in answer.timeline} == {"absent"}
     assert (answer.face.state, answer.fused.state) == ("absent", "voice_only")
-    expected = voice.predict(np.asarray(sound)[None])[0]  # shorter than 4 s: one window
+    said_of_windows = voice.predict(stream_windows(np.asarray(sound), 2.0, 0.25))
+    beside = 1 + (len(said_of_windows) - 1) / 8  # how many windows of 2 s would lie side by side
+    expected = sharpened(said_of_windows.mean(axis=0), beside, voice.traits.sharpening)
     np.testing.assert_allclose(list(answer.voice.probs.values()), expected, atol=1e-4)
-    assert answer.used.windows == 1
+    assert answer.used.windows == len(said_of_windows) > 1
 
 
 def test_a_film_says_what_its_stream_would_show(
@@ -226,7 +230,7 @@ def test_the_whole_is_measured_as_the_model_cards_measure_it(voice: VoiceModel, 
     rng = np.random.default_rng(0)
     sound = rng.normal(0, 2000, round(seconds * SAMPLE_RATE)).astype(np.int16)
     sound[: len(sound) // 2] = 0  # silent windows are left out
-    probs, count, _ = whole_voice(voice, sound, SETTINGS.result_interval, SETTINGS.silence_rms)
+    probs, count, _ = whole_voice(voice, sound, SETTINGS.silence_rms)
     expected = evaluated.views(SETTINGS)[evaluated.WHOLE](voice, None, sound)[0]  # type: ignore[arg-type]
     assert probs is not None
     assert count >= 1
