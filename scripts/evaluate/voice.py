@@ -51,7 +51,7 @@ def views(settings: Settings) -> dict[str, View]:
 
     A window: cut as the live stream would, every result interval, silent ones left out, judged by itself.
     The smoothed stream: what the viewer sees last when the clip is streamed through a session.
-    The whole clip: in windows of 2 s (one window where it is shorter), a quarter of a second apart, averaged, sharpened.
+    The whole clip: in windows of 2 s (one window where it is shorter), a quarter second apart, averaged and sharpened.
     """
 
     def window(seconds: float) -> View:

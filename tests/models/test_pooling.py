@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.labels import LABELS
-from models.pooling import fit_sharpening, sharpened
+from models.pooling import evidence, fit_sharpening, sharpened
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
