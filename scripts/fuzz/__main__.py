@@ -5,8 +5,8 @@
     python -m scripts.fuzz jpeg --runs 1000000
     python -m scripts.fuzz session --runs 1000000
 
-`protocol` is `app.protocol.decode`; `jpeg` is `models.image.decode_jpeg`: the header check, then OpenCV's decoder, of which
-nothing is instrumented; `session` is `app.viewer.session.Session` under sequences of events, answers and time.
+`protocol` is `app.protocol.decode`. `jpeg` is `models.image.decode_jpeg`: the header check, and OpenCV's decoder, of
+which nothing is instrumented. `session` is `app.viewer.session.Session` under sequences of events, answers and time.
 
 The run ends at the first escape, with the input in a file `crash-...` in --found; else it says how the inputs ended. It
 starts from `tests/fuzz/corpus`, which the ordinary tests replay, and from what earlier runs put into --found.
