@@ -1,7 +1,16 @@
-"""The requirement sets agree with each other."""
+"""The requirement sets agree with each other, and the lock files with them."""
 
 import re
+import tomllib
+from importlib import metadata
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from scripts.supply_chain import LOCKS
+from scripts.supply_chain import pins as locked
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = {
@@ -9,10 +18,31 @@ NAMED = {
     "pydantic-settings", "pytest",
 }  # fmt: skip
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?==(\S+)", re.MULTILINE)
+ENTRY = re.compile(r"^[\w.-]+==\S+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n", re.MULTILINE)
 
 
 def pins(name: str) -> dict[str, str]:
     return {package.lower(): version for package, version in PIN.findall((ROOT / name).read_text())}
+
+
+def entries(lock: str) -> set[str]:
+    return set(ENTRY.findall((ROOT / lock).read_text()))
+
+
+def needed(roots: dict[str, str], requirements: Path) -> set[str]:
+    """Return the names of what the packages that requirement lines name bring along, by what is installed here."""
+    lines = re.findall(r"^([A-Za-z][^\s#]*==[^\s#]+)", requirements.read_text(), re.MULTILINE)
+    waiting = [Requirement(line) for line in lines]
+    assert {canonicalize_name(each.name) for each in waiting} == {canonicalize_name(name) for name in roots}
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        for extra in ("", *wanted.extras):
+            if (key := (canonicalize_name(wanted.name), extra)) not in seen:
+                seen.add(key)
+                brought = map(Requirement, metadata.requires(wanted.name) or [])
+                waiting += [each for each in brought if each.marker is None or each.marker.evaluate({"extra": extra})]
+    return {name for name, _ in seen}
 
 
 def test_the_full_set_holds_the_slim_one_and_the_constraints_hold_both() -> None:
@@ -23,4 +53,49 @@ def test_the_full_set_holds_the_slim_one_and_the_constraints_hold_both() -> None
 
 
 def test_the_slim_set_has_no_training_framework() -> None:
-    assert not set(pins("requirements-serve.txt")) & {"torch", "torchvision", "timm", "hsemotion", "librosa"}
+    for slim in (pins("requirements-serve.txt"), locked("requirements-serve.lock")):
+        assert not set(slim) & {"torch", "torchvision", "timm", "hsemotion", "librosa"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_what_its_requirements_and_the_constraints_pin(lock: str) -> None:
+    wanted, every = pins(lock.replace(".lock", ".txt")), pins(".ci/constraints.txt")
+    assert wanted.items() <= locked(lock).items() <= every.items()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_all_that_its_requirements_bring_along_and_nothing_else(lock: str) -> None:
+    requirements = ROOT / lock.replace(".lock", ".txt")
+    brought = needed(pins(requirements.name), requirements)
+    # What only other systems' wheels ask for (CUDA on Linux, say) is in the lock whatever this machine is.
+    assert brought <= set(locked(lock))
+    assert set(locked(lock)) <= brought | {name for name in locked(lock) if name.startswith(("nvidia-", "cuda-"))}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_line_of_a_lock_has_hashes_and_none_an_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert len(entries(lock)) == len(locked(lock)) > 50
+    assert not [line for line in ENTRY.sub("", text).splitlines() if not line.startswith("#")]
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_what_is_proven_of_the_full_lock_holds_for_the_slim_one() -> None:
+    every, serve = map(entries, LOCKS)
+    assert serve <= every
+
+
+def test_the_licences_of_exactly_the_locked_packages_are_listed() -> None:
+    rows = re.findall(
+        r"^\| (\S+) \| (\S+) \| (.+?) \| (yes)? ?\|$", (ROOT / "docs/licences.md").read_text(), re.MULTILINE
+    )
+    listed = {package: version for package, version, _, _ in rows if package not in ("package", "---")}
+    assert listed == locked(LOCKS[0])
+    assert {package for package, *_, serve in rows if serve} == set(locked(LOCKS[1]))
+    assert not [package for package, _, licence, _ in rows if licence == "not stated" and package != "cuda-toolkit"]
+
+
+def test_the_project_allows_the_pythons_that_the_locks_are_made_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.13"
