@@ -110,8 +110,11 @@ export class Capture extends EventTarget {
     this.#shownTime = -1;
   }
 
-  /** The camera's newest picture as a JPEG (ArrayBuffer), or null: none, not a new one, or still busy. */
-  async takeFrame() {
+  /**
+   * The camera's newest picture, or null: none, not a new one, or still busy. `kind` is "jpeg" (an ArrayBuffer) or
+   * "bitmap" (an ImageBitmap).
+   */
+  async takeFrame(kind = "jpeg") {
     const { videoWidth, videoHeight, currentTime } = this.#video;
     if (!this.hasCamera || this.#encoding || videoWidth === 0 || currentTime === this.#shownTime) return null;
     this.#encoding = true;
@@ -121,6 +124,7 @@ export class Capture extends EventTarget {
       this.#canvas = resized(this.#canvas, width, height);
       this.#canvas.getContext("2d", { alpha: false }).drawImage(this.#video, 0, 0, width, height);
       this.#shownTime = currentTime;
+      if (kind === "bitmap") return await createImageBitmap(this.#canvas);
       const jpeg = await toJpeg(this.#canvas);
       return await jpeg.arrayBuffer();
     } finally {

@@ -1,113 +1,157 @@
 /**
- * The connection to the server: protocol, reconnecting, round-trip delay. No DOM, no devices, so it
- * can be embedded in any page:
+ * Voice and face in, results out, for any page: through a server, or with the models in this browser. docs/embedding.md
+ * has it at length, emotion-stream.d.ts the types.
  *
- *   const stream = new EmotionStream("wss://example.org/ws");
+ *   const stream = new EmotionStream({ source: "device" });
  *   stream.addEventListener("result", ({ detail }) => console.log(detail.result.fused.label));
- *   stream.open();
- *   stream.sendAudio(int16Samples); stream.sendFrame(jpegArrayBuffer);
+ *   await stream.start(); // asks for camera and microphone
  *
- * Events (all with `detail`):
+ * Who has sound and pictures of their own gives them instead:
+ *
+ *   stream.open();
+ *   stream.sendAudio(int16Samples); stream.sendFrame(frame);
+ *
+ * Events (all with `detail`), the same from both sources:
  *   state    {state: "connecting" | "open" | "waiting" | "closed", retryInMs?, reason?}
- *            `waiting` is the pause before the next attempt; `reason` is "lost", "full", "address_full"; of `closed`
- *            "version", "token" (the server wants one, see `token`), or why the server refuses: "unauthorized",
- *            "origin_refused", "abuse", "idle", "session_over", "refused"
- *   ready    the server's `ready` message
- *   result   {result, delayMs: {audio, frame}}, null where nothing new was used
- *   calibration  the server's `calibration` message; what was learnt is lost with the connection, and a `ready`
- *            means that nothing is known
- *   problem  the server's `error` message
+ *            `waiting` is a server's alone, the pause before the next attempt; `reason` is told where nobody closed it
+ *   ready    the `ready` message of docs/protocol.md
+ *   result   {result, delayMs: {audio, frame}}: the `result` message, and how long ago the newest of what it shows was
+ *            handed over, null where nothing new was used
+ *   calibration  the `calibration` message; what was learnt is lost when it closes, and a `ready` means that nothing is
+ *            known
+ *   problem  the `error` message
+ *   progress {loaded, total, ...}: of this device's models, while they load
+ *   device   {device: "camera" | "microphone", state: "live" | "muted" | "lost"}, after `start`
  */
 
-import {
-  PROTOCOL_VERSION,
-  decode,
-  encodeAudio,
-  encodeAuthenticate,
-  encodeCalibrate,
-  encodeConfigure,
-  encodeFrame,
-} from "./protocol.js";
+import { DeviceStream } from "./device/device-stream.js";
+import { ServerStream } from "./server-stream.js";
 
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
-/** A full server stays so for seconds: asking it begins with the pause that follows so many attempts. */
-const FULL_FROM_ATTEMPT = 2;
-const CONNECT_TIMEOUT_MS = 10_000;
-/** A server says something twice a second; after this long without a word the line is dead. */
-const SILENT_LINE_MS = 10_000;
-/** Two seconds of sound. What is older would only make the results late. */
-const MAX_BUFFERED_BYTES = 65_536;
-/** Send times are kept for this many messages, a minute's worth, to find the one that a result names. */
-const REMEMBERED_SENDS = 1024;
+const SITE = new URL("../../", import.meta.url);
+const SOURCES = {
+  server: ({ url = socketUrl() }) => new ServerStream(url),
+  device: ({ base = SITE, settings }) => new DeviceStream({ base: String(base), settings }),
+};
+const EVENTS = ["state", "ready", "result", "calibration", "problem", "progress"];
 
-const REFUSED = 1008;
-const FULL = 1013;
-
-/** Milliseconds before attempt number `attempt` (from 0): exponential, with half of it left to chance. */
-export function retryDelay(attempt, random = Math.random) {
-  const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
-  return ceiling * (0.5 + 0.5 * random());
+/** Where the server from which this module comes has its stream. */
+function socketUrl() {
+  const url = new URL("ws", SITE);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
 }
 
 export class EmotionStream extends EventTarget {
-  /** What to show a server that asks who we are, or null. */
-  token = null;
-  #url;
-  #socket = null;
-  #ready = false;
-  #attempt = 0;
-  #timer = null;
-  #lastWord = 0;
-  #nextId = 1;
-  #sentAt = new Map(); // id -> performance.now() of its sending, oldest first
-  #used = {}; // what the newest result had used
-  #farewell = null; // the code of the error that a close follows
-  #settings = {};
+  #options;
+  #source;
+  #stream; // of that source
+  #settings = {}; // what the viewer has set, for whichever source
+  #token = null;
+  #capturing = null; // {capture, feed}, from the first `start` on
 
-  constructor(url) {
+  /**
+   * @param options a server's address; or {source, url, base, settings}:
+   *   source    "server" (default), or "device"
+   *   url       of the server's stream; by default of the server from which this module comes
+   *   base      of the device's models: the address of the folder that has `static`
+   *   settings  of this device, see device/settings.js: what is left out is as a server has it by default
+   */
+  constructor(options = {}) {
     super();
-    this.#url = url;
+    const isAddress = typeof options === "string" || options instanceof URL;
+    this.#options = isAddress ? { url: String(options) } : options;
+    this.source = this.#options.source ?? "server";
+  }
+
+  /** Who answers: "server" or "device". Setting it closes what is open. */
+  get source() {
+    return this.#source;
+  }
+
+  set source(source) {
+    if (!Object.hasOwn(SOURCES, source)) throw new TypeError(`source is "server" or "device", not ${source}`);
+    this.#stream?.close();
+    this.#source = source;
+    const stream = SOURCES[source](this.#options);
+    for (const type of EVENTS) stream.addEventListener(type, ({ detail }) => this.#say(type, detail));
+    // A camera that nobody looks at is off.
+    stream.addEventListener("state", ({ detail }) => detail.state === "closed" && this.#release());
+    stream.configure(this.#settings);
+    stream.token = this.#token;
+    this.#stream = stream;
+  }
+
+  /** What to show a server that asks who we are, or null. */
+  get token() {
+    return this.#token;
+  }
+
+  set token(token) {
+    this.#token = token;
+    this.#stream.token = token;
+  }
+
+  get isReady() {
+    return this.#stream.isReady;
   }
 
   /** Bytes that wait to leave; a sender of pictures looks here first. */
   get bufferedAmount() {
-    return this.#socket?.bufferedAmount ?? 0;
+    return this.#stream.bufferedAmount;
   }
 
-  get isReady() {
-    return this.#ready;
+  /** What `sendFrame` takes: "jpeg" (an ArrayBuffer, for a server) or "bitmap" (an ImageBitmap, which it then owns). */
+  get frameKind() {
+    return this.#stream.frameKind;
+  }
+
+  /**
+   * Open camera and microphone, and the stream. Each is a device id, "" for the default one, or null for none; `video`
+   * shows the camera's picture (the one of the first call stays). Resolves with what could not be had, [{device, reason}], or null where a `stop` came
+   * first; with no device at all the stream is closed again.
+   */
+  async start({ video = document.createElement("video"), camera = "", microphone = "" } = {}) {
+    this.open();
+    this.#capturing ??= this.#capture(video);
+    const { capture, feed } = await this.#capturing;
+    const problems = await capture.start({ camera, microphone }).catch((error) => {
+      this.stop(); // whatever it was: no device stays on unseen
+      throw error;
+    });
+    if (problems === null) return null;
+    if (capture.hasCamera || capture.hasMicrophone) feed.start();
+    else this.close();
+    return problems;
+  }
+
+  /** Release camera and microphone, and close the stream. */
+  stop() {
+    this.#release();
+    this.close();
   }
 
   open() {
-    if (this.#socket || this.#timer) return;
-    this.#attempt = 0;
-    globalThis.addEventListener?.("online", this.#retryNow);
-    this.#connect();
+    this.#stream.open();
   }
 
   close() {
-    if (!this.#socket && !this.#timer) return; // already closed, perhaps for a reason that was told
-    globalThis.removeEventListener?.("online", this.#retryNow);
-    this.#disconnect(1000);
-    this.#say("state", { state: "closed" });
+    this.#stream.close();
   }
 
   /** Send Int16Array of 16 kHz mono samples; return its id, or null where it was not sent. */
   sendAudio(samples) {
-    if (!this.#ready || this.bufferedAmount > MAX_BUFFERED_BYTES) return null;
-    return this.#send(encodeAudio, samples);
+    return this.#stream.sendAudio(samples);
   }
 
-  /** Send one JPEG (ArrayBuffer); return its id, or null where it was not sent. */
-  sendFrame(jpeg) {
-    return this.#ready ? this.#send(encodeFrame, jpeg) : null;
+  /** Send one picture, see `frameKind`; return its id, or null where it was not sent. */
+  sendFrame(frame) {
+    return this.#stream.sendFrame(frame);
   }
 
-  /** Change this viewer's settings; they are sent again after a reconnect. */
+  /** Change this viewer's settings; they are sent again after a reconnect, and to another source. */
   configure(settings) {
     Object.assign(this.#settings, settings);
-    if (this.#ready) this.#socket.send(encodeConfigure(settings));
+    this.#stream.configure(settings);
   }
 
   /**
@@ -115,116 +159,21 @@ export class EmotionStream extends EventTarget {
    * follow. Only where `ready` has `features.calibration`. Returns whether it was sent; it is not sent again later.
    */
   calibrate(action) {
-    if (this.#ready) this.#socket.send(encodeCalibrate(action));
-    return this.#ready;
+    return this.#stream.calibrate(action);
   }
 
-  #send(encode, media) {
-    const now = performance.now();
-    if (now - this.#lastWord > SILENT_LINE_MS) {
-      this.#lost("lost");
-      return null;
-    }
-    const id = this.#nextId;
-    this.#nextId += 1;
-    this.#sentAt.set(id, now);
-    if (this.#sentAt.size > REMEMBERED_SENDS) this.#sentAt.delete(this.#sentAt.keys().next().value);
-    this.#socket.send(encode(id, media));
-    return id;
+  #release() {
+    this.#capturing?.then(({ capture, feed }) => {
+      feed.stop();
+      capture.stop();
+    });
   }
 
-  #connect() {
-    this.#say("state", { state: "connecting" });
-    const socket = new WebSocket(this.#url);
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => this.#receive(decode(data));
-    socket.onclose = ({ code }) => this.#closed(code);
-    this.#socket = socket;
-    this.#farewell = null;
-    this.#timer = setTimeout(() => this.#lost("lost"), CONNECT_TIMEOUT_MS);
-  }
-
-  #receive(message) {
-    this.#lastWord = performance.now();
-    if (message?.type === "ready") this.#welcome(message);
-    else if (message?.type === "result") this.#say("result", { result: message, delayMs: this.#delays(message) });
-    else if (message?.type === "calibration") this.#say("calibration", message);
-    else if (message?.type === "challenge") this.#authenticate();
-    else if (message?.type === "error") {
-      if (message.recoverable === false) this.#farewell = message.code;
-      this.#say("problem", message);
-    }
-  }
-
-  #authenticate() {
-    if (this.token === null) this.#giveUp("token");
-    else this.#socket.send(encodeAuthenticate(this.token));
-  }
-
-  #closed(code) {
-    if (code === REFUSED) this.#giveUp(this.#farewell ?? "refused");
-    else this.#lost(code === FULL ? (this.#farewell ?? "full") : "lost");
-  }
-
-  #welcome(ready) {
-    if (ready.protocol !== PROTOCOL_VERSION) {
-      this.#giveUp("version");
-      return;
-    }
-    this.#clearTimer();
-    this.#ready = true;
-    this.#attempt = 0;
-    if (Object.keys(this.#settings).length > 0) this.configure(this.#settings);
-    this.#say("ready", ready);
-    this.#say("state", { state: "open" });
-  }
-
-  /** How long ago the newest media behind this result was sent; null where nothing new is behind it. */
-  #delays({ used }) {
-    const age = (kind) => {
-      const sentAt = used[kind] === this.#used[kind] ? undefined : this.#sentAt.get(used[kind]);
-      return sentAt === undefined ? null : performance.now() - sentAt;
-    };
-    const delays = { audio: age("audio"), frame: age("frame") };
-    this.#used = used;
-    return delays;
-  }
-
-  #lost(reason) {
-    this.#disconnect();
-    const retryInMs = retryDelay(this.#attempt + (reason === "lost" ? 0 : FULL_FROM_ATTEMPT));
-    this.#attempt += 1;
-    this.#timer = setTimeout(this.#retryNow, retryInMs);
-    this.#say("state", { state: "waiting", retryInMs, reason });
-  }
-
-  #giveUp(reason) {
-    globalThis.removeEventListener?.("online", this.#retryNow);
-    this.#disconnect(1000);
-    this.#say("state", { state: "closed", reason });
-  }
-
-  #retryNow = () => {
-    if (this.#socket) return;
-    this.#clearTimer();
-    this.#connect();
-  };
-
-  /** Let go of the socket at once: on a dead line its own `close` event may take minutes. */
-  #disconnect(code) {
-    this.#clearTimer();
-    this.#ready = false;
-    this.#sentAt.clear();
-    if (!this.#socket) return;
-    this.#socket.onmessage = null;
-    this.#socket.onclose = null;
-    this.#socket.close(code);
-    this.#socket = null;
-  }
-
-  #clearTimer() {
-    clearTimeout(this.#timer);
-    this.#timer = null;
+  async #capture(video) {
+    const [{ Capture }, { Feed }] = await Promise.all([import("./capture.js"), import("./feed.js")]);
+    const capture = new Capture(video);
+    capture.addEventListener("device", ({ detail }) => this.#say("device", detail));
+    return { capture, feed: new Feed(capture, this) };
   }
 
   #say(type, detail) {

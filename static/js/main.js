@@ -5,17 +5,14 @@ import { CalibrationPanel } from "./calibration.js";
 import { Capture, listDevices, obstacle } from "./capture.js";
 import { DevicePickers, SettingSliders } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
-import { FramePacer } from "./pacing.js";
+import { Feed } from "./feed.js";
 import { View } from "./view.js";
 import { deviceWords, obstacleWords, startWords } from "./words.js";
 
-const PUMP_MS = 50;
-/** Without a new picture for this long the camera, or this hidden tab, has gone to sleep. */
-const PICTURE_PAUSE_MS = 3000;
-
 const view = new View();
 const capture = new Capture(view.video);
-const stream = new EmotionStream(socketUrl());
+const stream = new EmotionStream();
+const feed = new Feed(capture, stream);
 const access = new Access((token) => {
   stream.token = token;
   start();
@@ -27,16 +24,7 @@ const pickers = new DevicePickers(() => (running ? restart() : view.showProblem(
 stream.token = access.token;
 
 let running = false;
-let timer = null;
-let pacer = new FramePacer(500);
-let lastPicture = 0; // or when none was called for
 let soundUnloaded = false;
-
-function socketUrl() {
-  const url = new URL("ws", location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
 
 async function start() {
   if (!isSomethingChosen()) return;
@@ -55,7 +43,7 @@ function isSomethingChosen() {
 /** Open the chosen devices, in place of those that are open. */
 async function restart() {
   capture.stop();
-  clearInterval(timer);
+  feed.stop();
   soundUnloaded = false;
   for (const subject of ["camera", "microphone", "devices", "picture", "page"]) view.showProblem(subject, null);
   if (!isSomethingChosen()) {
@@ -68,7 +56,7 @@ async function restart() {
   for (const [subject, sentence] of startWords(problems)) view.showProblem(subject, sentence);
   soundUnloaded = problems.some(({ reason }) => reason === "unloaded");
   showDevices();
-  if (running) timer = setInterval(pump, PUMP_MS);
+  if (running) feed.start();
   pickers.show(await listDevices()); // permission has shown the names
 }
 
@@ -85,7 +73,7 @@ async function startCapture(choice) {
 function stop() {
   running = false;
   soundUnloaded = false;
-  clearInterval(timer);
+  feed.stop();
   capture.stop();
   stream.close();
   for (const subject of ["picture", "server", "network"]) view.showProblem(subject, null);
@@ -99,25 +87,14 @@ function showDevices() {
   else stop();
 }
 
-/** Runs from the timer and from every chunk of sound: hidden tabs get few timers, but all the sound. */
-async function pump() {
-  const wanted = stream.isReady && capture.hasCamera && pacer.due(performance.now(), stream.bufferedAmount);
-  const jpeg = wanted ? await capture.takeFrame() : null;
-  const now = performance.now();
-  if (jpeg !== null) {
-    const id = stream.sendFrame(jpeg);
-    if (id !== null) pacer.sent(id, now);
-  }
-  if (!wanted || jpeg !== null) lastPicture = now;
-  const asleep = now - lastPicture > PICTURE_PAUSE_MS;
-  view.showProblem("picture", asleep ? "The camera picture is paused." : null);
-}
+capture.addEventListener("audio", ({ detail }) => view.showLevel(detail.level));
 
-capture.addEventListener("audio", ({ detail }) => {
-  view.showLevel(detail.level);
-  const unsent = stream.sendAudio(detail.samples) === null && stream.isReady;
-  if (unsent) view.showMishap("network", "The network is slow: some of the sound is left out.");
-  pump();
+feed.addEventListener("unsent", () => {
+  view.showMishap("network", "The network is slow: some of the sound is left out.");
+});
+
+feed.addEventListener("picture", ({ detail: { isPaused } }) => {
+  view.showProblem("picture", isPaused ? "The camera picture is paused." : null);
 });
 
 capture.addEventListener("device", ({ detail: { device, state } }) => {
@@ -126,7 +103,6 @@ capture.addEventListener("device", ({ detail: { device, state } }) => {
 });
 
 stream.addEventListener("ready", ({ detail }) => {
-  pacer = new FramePacer(detail.settings.result_interval * 1000);
   sliders.show(detail);
   view.showReady(detail);
   calibration.connect(detail.features?.calibration === true);
@@ -134,7 +110,6 @@ stream.addEventListener("ready", ({ detail }) => {
 });
 
 stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
-  pacer.result(result.used.frame, result.ms.total, performance.now());
   if (!running) return;
   view.showResult(result, sliders.fusionWeight);
   view.showDelay(delayMs);

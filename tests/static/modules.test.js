@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { retryDelay } from "../../static/js/emotion-stream.js";
 import { placeBox, placeLabel } from "../../static/js/geometry.js";
 import { History } from "../../static/js/history.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
+import { retryDelay } from "../../static/js/server-stream.js";
 import {
   LABELS,
   accessWords,

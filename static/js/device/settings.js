@@ -13,3 +13,12 @@ export const DEFAULTS = {
 
 /** What a viewer may set. */
 export const BOUNDS = { fusion_weight: [0, 1], voice_smoothing: [1, 50], face_smoothing: [1, 50] };
+
+/** Whether what a viewer wants to set (what is left out, or null, stays) is within the bounds. */
+export function isWithinBounds(wish) {
+  return Object.entries(BOUNDS).every(([name, [least, most]]) => {
+    const value = wish[name] ?? least;
+    const isWhole = name === "fusion_weight" || Number.isInteger(value);
+    return isWhole && value >= least && value <= most;
+  });
+}

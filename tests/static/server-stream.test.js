@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { EmotionStream } from "../../static/js/emotion-stream.js";
+import { ServerStream } from "../../static/js/server-stream.js";
 
 /** The network's end of a socket, in the test's hands. */
 class Line {
@@ -50,7 +50,7 @@ afterEach(() => {
 });
 
 function opened() {
-  const stream = new EmotionStream("ws://here/ws");
+  const stream = new ServerStream("ws://here/ws");
   const events = [];
   for (const type of ["state", "ready", "result", "calibration", "problem"]) {
     stream.addEventListener(type, ({ detail }) => events.push({ type, ...detail }));
