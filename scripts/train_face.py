@@ -26,12 +26,10 @@ from models.face_batches import SMALL, FaceCrops
 from models.inference import Float32
 from models.labels import LABELS
 from models.metrics import report, top_k, uar
-from models.publish import card_table, publish
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
-from scripts.provenance import command_line
-from scripts.training_options import add_options, build, complete, digest, in_phases
+from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases
 
 MODEL, DATA = "face_resnet", "fer2013"
 FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET}
@@ -198,21 +196,12 @@ def main() -> None:
         channels=train.channels, geometry=FRAMINGS[options.data], temperature=temperature,
         neutral=tuple(neutral.tolist()),
     )  # fmt: skip
-    publish(
-        network, info, figures, options.weights, command_line(),
-        notes(options, train, held_out) | {
-            "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
-        },
-    )  # fmt: skip
-    print("\n".join(card_table(figures)))
+    finish(network, info, figures, options, best, notes(options, train, held_out))
 
 
 def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) -> dict[str, str]:
     """Return what the card says of the data."""
-    told = {} if len(options.labels) == len(LABELS) else {"Labels": ", ".join(options.labels)}
-    if options.pretrained:
-        weights = options.known.weights
-        told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
+    told = beginnings(options)
     if options.data == DATA:
         return told | {
             "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",

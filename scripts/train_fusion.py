@@ -35,15 +35,13 @@ from models.labels import LABELS
 from models.metrics import report
 from models.networks.concat import ConcatFusion
 from models.pooling import fit_sharpening
-from models.publish import card_table, publish
 from models.registry import UnknownNetworkError, entry
 from models.scene_batches import HeldOutScenes, SceneBatches
 from models.scenes import Scene, film_scenes, settle, synthetic_scenes
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, fit
-from scripts.provenance import command_line
 from scripts.train_voice import ACTORS, split
-from scripts.training_options import add_options, build, complete, digest, in_phases
+from scripts.training_options import add_options, build, complete, digest, finish, in_phases
 
 MODEL, SYNTHETIC = "concat", "synthetic"
 FACES_OF_A_VOICE = 2
@@ -250,13 +248,7 @@ def main() -> None:
         options.framing.channels, options.framing.geometry, tuple(sorted(heard)),
         sharpening=fit_sharpening(probs, held_out.labels, held_out.scenes),
     )  # fmt: skip
-    publish(
-        network, info, figures, options.weights, command_line(),
-        notes(options, train, scenes) | {
-            "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
-        },
-    )  # fmt: skip
-    print(f"Held out ({options.data}):", *card_table(figures), sep="\n")
+    finish(network, info, figures, options, best, notes(options, train, scenes))
 
 
 def notes(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequence[Scene]) -> dict[str, str]:

@@ -32,13 +32,11 @@ from models.held_out import HeldOut
 from models.labels import LABELS
 from models.metrics import report
 from models.pooling import fit_sharpening
-from models.publish import card_table, publish
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import fit_temperature
 from models.training import Recipe, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
-from scripts.provenance import command_line
-from scripts.training_options import add_options, build, complete, digest, in_phases
+from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases
 
 MODEL = "audio_bilstm"
 SHAPE = {"channels": 128, "hidden": 128, "dropout": 0.2}
@@ -218,21 +216,12 @@ def main() -> None:
         adaptive=listener is not None, temperature=temperature,
         sharpening=fit_sharpening(probs, held_out.labels, held_out.clips), neutral=held_out.neutral(probs),
     )  # fmt: skip
-    publish(
-        network, info, figures, options.weights, command_line(),
-        notes(options, train, validation) | {
-            "Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept",
-        },
-    )  # fmt: skip
-    print("\n".join(card_table(figures)))
+    finish(network, info, figures, options, best, notes(options, train, validation))
 
 
 def notes(options: argparse.Namespace, train: Sounds, validation: Sounds) -> dict[str, str]:
     """Return what the card says of the data."""
-    told = {} if len(options.labels) == len(LABELS) else {"Labels": ", ".join(options.labels)}
-    if options.pretrained:
-        weights = options.known.weights
-        told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
+    told = beginnings(options)
     data_sets = [catalogue.find(name) for name, _ in options.data + options.whole]
     heard, judged = ({clip.speaker for clip, _ in sounds} for sounds in (train, validation))
     known = "some of them trained on" if heard & judged else "never trained on"

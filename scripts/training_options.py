@@ -10,11 +10,14 @@ from typing import Any
 
 from torch import nn
 
-from models.artefact import ArtefactError
+from models.artefact import ArtefactError, ArtefactInfo
 from models.labels import LABELS
+from models.metrics import Report
+from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
 from models.training import OtherRunError, Recipe
+from scripts.provenance import command_line
 
 CHANGES = ("batch_size", "mixup", "label_smoothing")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
@@ -116,6 +119,29 @@ def in_phases(
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
+
+
+def finish(
+    network: nn.Module,
+    info: ArtefactInfo,
+    figures: Report,
+    options: argparse.Namespace,
+    best: Mapping[str, float],
+    notes: Mapping[str, str],
+) -> None:
+    """Publish what was trained, with a card that says how, and print its figures."""
+    took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
+    publish(network, info, figures, options.weights, command_line(), {**notes, **took})
+    print(*card_table(figures), sep="\n")
+
+
+def beginnings(options: argparse.Namespace) -> dict[str, str]:
+    """Return what a card says of the labels and of published weights, where either is not the usual."""
+    told = {} if len(options.labels) == len(LABELS) else {"Labels": ", ".join(options.labels)}
+    if options.pretrained:
+        weights = options.known.weights
+        told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
+    return told
 
 
 def digest(path: Path | None) -> str | None:

@@ -120,7 +120,7 @@ def test_pairs_of_one_label_are_called_synthetic_and_leave_the_features_alone(
     assert known["heard"] == ["ravdess-04", "ravdess-05", "ravdess-06"]  # 02 and 03 are those to choose by
     card, said = (weights / "concat.md").read_text(), capsys.readouterr().out
     assert "Data: synthetic: 24 clips of 3 speakers" in card and "synthetic pairs of ravdess-02, ravdess-03" in card
-    assert "Held out (synthetic)" in said
+    assert "synthetic scenes" in said
     assert "Started from: `ears` and `eyes`, left as they are" in card
 
 
