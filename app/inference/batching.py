@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -16,7 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class InferenceError(RuntimeError):
-    """The model could not answer: it failed, or the batcher is closed."""
+    """The model could not answer: it failed, it hangs, or the batcher is closed."""
+
+
+LAST_CALL_SECONDS: Final = 0.5
+"""How long the call under way may still take when the batcher is closed."""
 
 
 class Batcher(Generic[Item, Outcome]):
@@ -25,10 +29,14 @@ class Batcher(Generic[Item, Outcome]):
     Greedy: a batch is everything that waits when the model becomes free, at most `max_batch`. So a
     lone viewer never waits, and many viewers share calls.
 
+    A call that hangs cannot be ended. Until it ends by itself nothing more is put behind it, so that what waits stays
+    little. A thread that is killed is replaced, and what it was at fails.
+
     Args:
         name: Names the thread.
         run: Maps items [B] to outcomes [B]; an exception as an outcome fails that item alone.
         max_batch: Most items of one call.
+        patience: Seconds after which a call hangs.
         release: Called last, on the same thread, to free the model.
         observe: Called after each call of `run`, on the same thread, with its items and its seconds.
     """
@@ -39,48 +47,75 @@ class Batcher(Generic[Item, Outcome]):
         run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]],
         *,
         max_batch: int,
+        patience: float = 10.0,
         release: Callable[[], None] | None = None,
         observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self._name = name
         self._run = run
         self._max_batch = max_batch
+        self._patience = patience
         self._release = release
         self._observe = observe
         self.closed = False
         self._failing = False
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._batch: list[tuple[Item, Future[Outcome]]] = []  # under way
+        self._called: float | None = None  # when
+        self._thread = self._start()
 
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
 
         Raises:
-            InferenceError: the model failed on the batch, or the batcher is closed.
+            InferenceError: the model failed on the batch, hangs since an earlier one, or the batcher is closed.
             Exception: the item's own outcome where that is an exception.
         """
         if self.closed:
             raise InferenceError(f"{self._name} is closed")
+        called = self._called
+        if called is not None and time.monotonic() - called > self._patience:
+            raise InferenceError(f"{self._name} hangs")
         future: Future[Outcome] = Future()
         self._waiting.put((item, future))
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """End the thread after the call under way; what still waits fails with `InferenceError`."""
+        """End the thread after the call under way; what still waits fails with `InferenceError`.
+
+        A thread that does not end in `LAST_CALL_SECONDS` is left to itself, and dies with the process.
+        """
         if not self.closed:
             self.closed = True
             self._waiting.put(None)
-        self._thread.join()
+        self._thread.join(LAST_CALL_SECONDS)
+        if self._thread.is_alive():
+            log.warning("%s hangs, and is left behind", self._name)
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._live, name=self._name, daemon=True)
+        thread.start()
+        return thread
+
+    def _live(self) -> None:
+        try:
+            self._work()
+        except BaseException:
+            log.exception("The thread of %s was killed, and is replaced", self._name)
+            self._called = None
+            self._fail(self._batch, InferenceError(f"{self._name} failed"))
+            self._batch = []
+            if not (self.closed and self._waiting.empty()):
+                self._thread = self._start()
 
     def _work(self) -> None:
         while True:
-            batch = self._next_batch()
+            self._batch = self._next_batch()
             if self.closed:
-                self._fail(batch, InferenceError(f"{self._name} is closed"))
-            elif batch:
-                self._answer(batch)
-            del batch  # nothing of a viewer is to lie here until the next question
+                self._fail(self._batch, InferenceError(f"{self._name} is closed"))
+            elif self._batch:
+                self._answer(self._batch)
+            self._batch = []  # nothing of a viewer is to lie here until the next question
             if self.closed and self._waiting.empty():
                 break
         if self._release is not None:
@@ -94,7 +129,7 @@ class Batcher(Generic[Item, Outcome]):
         return [entry for entry in taken if entry is not None and entry[1].set_running_or_notify_cancel()]
 
     def _answer(self, batch: list[tuple[Item, Future[Outcome]]]) -> None:
-        started = time.monotonic()
+        started = self._called = time.monotonic()
         try:
             outcomes = self._run([item for item, _ in batch])
             if len(outcomes) != len(batch):
@@ -107,6 +142,7 @@ class Batcher(Generic[Item, Outcome]):
             self._fail(batch, InferenceError(f"{self._name} failed"))
             return
         finally:
+            self._called = None
             if self._observe is not None:
                 self._observe(len(batch), time.monotonic() - started)
         self._failing = False
@@ -119,4 +155,5 @@ class Batcher(Generic[Item, Outcome]):
     @staticmethod
     def _fail(batch: list[tuple[Item, Future[Outcome]]], error: InferenceError) -> None:
         for _, future in batch:
-            future.set_exception(error)
+            if not future.done():
+                future.set_exception(error)

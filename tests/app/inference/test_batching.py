@@ -1,4 +1,5 @@
 import asyncio
+import ctypes
 import logging
 import threading
 import weakref
@@ -6,6 +7,8 @@ import weakref
 import pytest
 
 from app.inference.batching import Batcher, InferenceError
+
+KILLED = "The thread of reciprocal was killed, and is replaced"
 
 
 class Gate:
@@ -141,3 +144,63 @@ async def test_a_call_that_fails_is_told_as_well(caplog):
         await batcher.submit(1)
     batcher.close()
     assert [size for size, _ in calls] == [1]
+
+
+async def test_nothing_is_put_behind_a_call_that_hangs_until_that_ends(gate):
+    batcher = Batcher("doubler", gate, max_batch=3, patience=0.05)
+    (hanging,) = await submit_while_busy(gate, batcher, [])
+    waiting = asyncio.create_task(batcher.submit(2))
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        with pytest.raises(InferenceError, match="doubler hangs"):
+            await batcher.submit(4)
+    gate.go.set()
+    assert await asyncio.gather(hanging, waiting) == [0, 4]
+    assert await batcher.submit(6) == 12
+    assert gate.batches == [[0], [2], [6]]
+    batcher.close()
+
+
+async def test_a_call_that_hangs_does_not_keep_the_batcher_from_closing(gate, caplog):
+    batcher = Batcher("doubler", gate, max_batch=3)
+    await submit_while_busy(gate, batcher, [])
+    await asyncio.to_thread(batcher.close)
+    assert "doubler hangs" in caplog.text
+    gate.go.set()
+
+
+async def test_a_thread_that_is_killed_is_replaced_and_what_it_was_at_fails(caplog):
+    def reciprocal(items):
+        if 0 in items:
+            raise SystemExit
+        return [1 / item for item in items]
+
+    batcher = Batcher("reciprocal", reciprocal, max_batch=1)
+    doomed, waiting = asyncio.create_task(batcher.submit(0)), asyncio.create_task(batcher.submit(4))
+    with pytest.raises(InferenceError, match="reciprocal failed"):
+        await doomed
+    assert await waiting == 0.25
+    assert await batcher.submit(2) == 0.5
+    assert [record.getMessage() for record in caplog.records] == [
+        "The thread of reciprocal was killed, and is replaced"
+    ]
+    batcher.close()
+    assert "reciprocal" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_a_thread_that_is_killed_from_outside_while_it_waits_is_replaced(caplog):
+    batcher = Batcher("doubler", lambda items: [2 * item for item in items], max_batch=1)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "doubler")
+    killed = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    assert killed == 1
+    outcomes = []
+    async with asyncio.timeout(10):
+        while outcomes[-1:] != [8]:
+            try:  # what was in its hands may be lost without a word: whoever asked has a time-out
+                outcomes.append(await asyncio.wait_for(batcher.submit(4), 0.2))
+            except (InferenceError, TimeoutError) as fault:
+                outcomes.append(fault)
+    assert len(outcomes) <= 3
+    assert not thread.is_alive()
+    assert "was killed" in caplog.text
+    batcher.close()
