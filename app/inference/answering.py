@@ -1,0 +1,94 @@
+"""A batch of questions to a model, and its answers: the same wherever the model runs. Pure.
+
+An answer that is an exception is that of its question alone, never of the whole batch.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from app.inference.batching import InferenceError
+from app.inference.interface import VoiceReading
+from app.viewer.calibration import NOBODY
+from models.calibration import REFERENCE
+from models.inference import (
+    FacePath,
+    FaceReading,
+    Float32,
+    FusionModel,
+    Int16,
+    InvalidImageError,
+    Traits,
+    UInt8,
+    VoiceModel,
+)
+from models.labels import LABELS
+
+Answer = TypeVar("Answer")
+
+
+class VoiceQuestion(NamedTuple):
+    """What the voice model is asked: as in `Inference.voice`."""
+
+    window: Int16
+    reference: Float32
+    describe: bool
+
+
+class FusionQuestion(NamedTuple):
+    """What the fusion model is asked: as in `Inference.fusion`."""
+
+    window: Int16
+    crop: UInt8
+
+
+class About(NamedTuple):
+    """What a model says of itself."""
+
+    name: str
+    traits: Traits
+
+
+def ask_voice(about: About, window: Int16, reference: Float32 | None, describe: bool) -> VoiceQuestion:
+    """Return the question of `Inference.voice`.
+
+    Raises:
+        InferenceError: the model has no such answer.
+    """
+    if describe and not about.traits.adaptive:  # here, so that it costs the others in a batch nothing
+        raise InferenceError(f"{about.name} takes no references")
+    return VoiceQuestion(window, NOBODY if reference is None else reference, describe)
+
+
+def hear(model: VoiceModel, questions: Sequence[VoiceQuestion]) -> list[VoiceReading | InferenceError]:
+    """Answer questions [B] about windows of one length."""
+    windows = np.stack([question.window for question in questions])
+    probs = model.predict(windows, np.stack([question.reference for question in questions]))
+    wanted = [row for row, question in enumerate(questions) if question.describe]
+    described = dict(zip(wanted, model.describe(windows[wanted]), strict=True)) if wanted else {}
+    readings = [VoiceReading(row, described.get(index)) for index, row in enumerate(probs)]
+    return [_checked(reading, reading.probs, reading.statistics) for reading in readings]
+
+
+def see(path: FacePath, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError | InferenceError]:
+    """Answer questions [B], each a picture."""
+    return [
+        _checked(outcome, outcome.probs) if isinstance(outcome, FaceReading) and outcome.probs is not None else outcome
+        for outcome in path.analyse(jpegs)
+    ]
+
+
+def fuse(model: FusionModel, questions: Sequence[FusionQuestion]) -> list[Float32 | InferenceError]:
+    """Answer questions [B] about windows of one length and their crops."""
+    windows, crops = zip(*questions, strict=True)
+    return [_checked(probs, probs) for probs in model.predict(np.stack(windows), np.stack(crops))]
+
+
+def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:
+    """Pass an answer on, unless it is not finite: in a history it would stay for seconds, in a reference for good."""
+    if probs.shape != (len(LABELS),) or not np.isfinite(probs).all():
+        return InferenceError("the model's answer is not a set of probabilities")
+    if statistics is not None and (statistics.shape != (REFERENCE,) or not np.isfinite(statistics).all()):
+        return InferenceError("the model's description of a voice is not a set of statistics")
+    return answer
