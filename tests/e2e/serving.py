@@ -26,7 +26,7 @@ class Server:
     """
 
     def __init__(self, **environment: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         names = {name.upper() for name in Settings.model_fields}
         inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
         self._environment = {**inherited, "FACE_MODEL": "fer_resnet", "ADMISSION_LOAD": "0", **environment}
@@ -39,11 +39,14 @@ class Server:
         """The page."""
         return f"http://127.0.0.1:{self.port}/"
 
+    def command(self) -> list[str]:
+        """Return what is started."""
+        return [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "app:app", "--port", str(self.port)]
+
     def start(self) -> None:
         """Start the process and wait until it answers that the models are loaded."""
-        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "app:app", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            command, cwd=self._folder.name, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
+            self.command(), cwd=self._folder.name, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
@@ -84,7 +87,7 @@ class Server:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
