@@ -24,6 +24,8 @@ def main() -> None:
         log_config=None if as_json else LOGGING_CONFIG,
         # Twice the limit, so that a viewer is told `too_big` by the server before the connection closes.
         ws_max_size=2 * settings.max_message_bytes,
+        # What is still open so long after viewers were told why the server stops will not close by itself.
+        timeout_graceful_shutdown=1,
         # The setting TRUSTED_PROXIES says whose headers are believed, and by default nobody's are.
         proxy_headers=False,
         # JPEG and sound hardly shrink; results are short.

@@ -8,7 +8,7 @@ only its own path.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -26,6 +26,8 @@ from models.inference import MAX_PIXELS
 from models.labels import LABELS
 
 Clock = Callable[[], float]
+
+_MEDIA: Final = {"voice": "sound", "face": "picture", "fusion": "sound and the picture"}
 Question = TypeVar("Question")
 
 
@@ -58,6 +60,7 @@ class Connection:
         self._slot: protocol.Result | None = None
         self._filled = asyncio.Event()
         self._asked: dict[str, asyncio.Task[None]] = {}
+        self._patience: dict[str, tuple[float, asyncio.Timeout]] = {}
         self._millis: dict[str, float] = {}
         self._arrivals: dict[str, float] = {}  # of what the next result is the first to show
 
@@ -131,6 +134,7 @@ class Connection:
             started = self._clock()
             self._allowance.stay(started)
             self._visit.ticked(started - due, missed)
+            self._lose_patience(started)
             await self._wait(self._ask(started), started + interval / 2)
             await self._wait(self._ask_both(self._clock()), started + interval / 2)
             now = self._clock()
@@ -167,6 +171,12 @@ class Connection:
         if asked:
             await asyncio.wait(asked, timeout=max(0.0, deadline - self._clock()))
 
+    def _lose_patience(self, now: float) -> None:
+        """End questions that have no answer yet: a tick looks, which is often enough and costs no timers."""
+        for since, patience in self._patience.values():
+            if now - since >= self._settings.inference_timeout and patience.when() is None:
+                patience.reschedule(0.0)
+
     def _is_free(self, path: str) -> bool:
         task = self._asked.get(path)
         if task is not None and task.done():
@@ -178,7 +188,14 @@ class Connection:
         async def timed() -> None:
             started = self._clock()
             try:
-                await ask(question)
+                async with asyncio.timeout(None) as patience:
+                    self._patience[path] = started, patience
+                    try:
+                        await ask(question)
+                    finally:
+                        del self._patience[path]
+            except TimeoutError:
+                await self._say_error("inference_failed", f"no answer about the {_MEDIA[path]} came in time")
             except InferenceError as fault:
                 await self._say_error("inference_failed", str(fault))
             except InvalidImageError as fault:

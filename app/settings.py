@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """What the log is written as; as JSON it has a line for each viewer who comes or leaves, and no addresses."""
     metrics: bool = True
     """Show figures for Prometheus at `/metrics`."""
+    device_mode: bool = True
+    """Give the models to browsers that want to run them themselves; whoever reaches the page can fetch them then."""
 
     voice_model: str = "audio_bilstm"
     """Voice model: a name in `weights/`."""
@@ -59,10 +61,14 @@ class Settings(BaseSettings):
     """Fusion: `late` weighs what voice and face say; or a model that hears and sees at once: a name in `weights/`."""
     inference_engine: Literal["onnx", "torch"] = "onnx"
     """What runs the models: ONNX Runtime, or PyTorch (needs `requirements.txt`)."""
+    inference_backend: Literal["local", "ray"] = "local"
+    """Where the models run: in this process, or as deployments of Ray Serve (docs/scaling.md)."""
     inference_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads that one model call may use."""
     max_batch: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests of different viewers that join one model call."""
+    inference_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0
+    """Seconds that a model may take to answer; then the viewer is told `inference_failed`, and the stream goes on."""
     weights_dir: Path = Path("weights")
     """Folder of the trained models. Relative paths start at the project's folder; `~` is the home folder."""
 

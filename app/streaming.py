@@ -1,9 +1,12 @@
 """The WebSocket endpoint: who asks to come in, is let in or refused, and hears why it ended."""
 
+import asyncio
 import contextlib
 import logging
 import secrets
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -42,15 +45,39 @@ class Streaming:
         self._clock = clock
         self._addresses = Addresses(settings.max_viewers_per_address)
         self.access = Access(settings, clock)
+        self._here: set[asyncio.Task[Any]] = set()
+        self._stays: set[asyncio.Timeout] = set()
         self.viewers = 0
+        self.draining = False
+
+    async def drain(self, seconds: float) -> int:
+        """Send everybody away, and let nobody in from now on.
+
+        Args:
+            seconds: To wait until all have been told.
+
+        Returns:
+            How many have not: they read too slowly, or not at all.
+        """
+        self.draining = True
+        while self._stays:
+            self._stays.pop().reschedule(asyncio.get_running_loop().time())
+        if not self._here:
+            return 0
+        _, untold = await asyncio.wait(self._here, timeout=seconds)
+        return len(untold)
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves or has to go."""
+        if task := asyncio.current_task():
+            self._here.add(task)
+            task.add_done_callback(self._here.discard)
         await socket.accept()
         try:
             self.access.check_origin(socket)
             with self._addresses.room(socket.client.host if socket.client else None):
-                await self.access.authenticate(socket)
+                async with self._until_drained():
+                    await self.access.authenticate(socket)
                 await self._stream(socket)
         except WebSocketDisconnect:
             pass
@@ -72,9 +99,31 @@ class Streaming:
         name = secrets.token_hex(8)
         try:
             with self._telemetry.visit(name) as visit:
-                await Connection(socket, self._settings, self._inference, name, visit, self._clock).run()
+                async with self._until_drained():
+                    await Connection(socket, self._settings, self._inference, name, visit, self._clock).run()
         finally:
             self.viewers -= 1
+
+    @contextlib.asynccontextmanager
+    async def _until_drained(self) -> AsyncIterator[None]:
+        """End what is within when everybody has to go."""
+        if self.draining:
+            raise _restart()
+        stay = asyncio.timeout(None)
+        try:
+            async with stay:
+                self._stays.add(stay)
+                yield
+        except TimeoutError:
+            if not stay.expired():
+                raise
+            raise _restart() from None
+        finally:
+            self._stays.discard(stay)
+
+
+def _restart() -> protocol.FarewellError:
+    return protocol.FarewellError("restart", "the server stops or restarts, reconnect")
 
 
 async def _end(socket: WebSocket, code: protocol.ErrorCode, message: str) -> None:

@@ -27,12 +27,14 @@ ErrorCode = Literal[
     "full",
     "address_full",
     "internal",
+    "restart",
 ]
 """Every code that an `error` message may carry."""
 
 CLOSE_REFUSED: Final = 1008
 CLOSE_TOO_BIG: Final = 1009
 CLOSE_INTERNAL: Final = 1011
+CLOSE_RESTART: Final = 1012
 CLOSE_FULL: Final = 1013
 CLOSE_CODES: Final[dict[ErrorCode, int]] = {
     "origin_refused": CLOSE_REFUSED,
@@ -42,6 +44,7 @@ CLOSE_CODES: Final[dict[ErrorCode, int]] = {
     "session_over": CLOSE_REFUSED,
     "too_big": CLOSE_TOO_BIG,
     "internal": CLOSE_INTERNAL,
+    "restart": CLOSE_RESTART,
     "full": CLOSE_FULL,
     "address_full": CLOSE_FULL,
 }

@@ -385,6 +385,109 @@ def test_a_fault_of_the_server_ends_one_stream_with_words(caplog):
     assert "a bug" in caplog.text
 
 
+@pytest.mark.parametrize(("path", "left"), [("voice", "face_only"), ("face", "voice_only")])
+def test_a_model_that_hangs_costs_an_error_each_time_and_its_own_path_alone(path, left):
+    answers_of = {}
+
+    async def visit():
+        answers_of["viewer"] = answers = Answers(**{f"{path}_delay": 3600})
+        viewer = Viewer(new_streaming(answers, inference_timeout=3))
+        await viewer.talk(10)
+        answers.delays[path] = 0.0
+        await viewer.talk(5)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    errors = viewer.of_type("error")
+    assert {(e["code"], e["recoverable"]) for e in errors} == {("inference_failed", True)}
+    assert {"voice": "sound", "face": "picture"}[path] in errors[0]["message"]
+    waits = np.diff([error["at"] for error in errors])
+    assert len(errors) in (3, 4)
+    assert ((waits >= 3) & (waits <= 4)).all()
+    assert answers_of["viewer"].most[path] == 1
+    during = [r for r in viewer.results if 3 < r["at"] < 10]
+    assert {r["fused"]["state"] for r in during} == {left}
+    assert max(map(lateness, viewer.results)) <= 250
+    assert viewer.results[-1]["fused"]["state"] == "ok"
+    assert viewer.results[-1]["dropped"]["results"] == 0
+
+
+def test_a_question_about_which_an_error_is_being_said_is_not_ended_again():
+    async def visit():
+        answers = Answers(face_error=InferenceError("face path failed"))
+        viewer = Viewer(new_streaming(answers, inference_timeout=1))
+        viewer.send_frame(FACE, 1)
+        await asyncio.sleep(0.4)
+        viewer.reads.clear()
+        await asyncio.sleep(5)
+        viewer.reads.set()
+        await asyncio.sleep(0.6)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    assert [error["message"] for error in viewer.of_type("error")] == ["face path failed"]
+    assert viewer.results[-1]["t"] == 6.0
+
+
+def test_a_server_that_stops_tells_everybody_and_lets_nobody_in():
+    async def visit():
+        streaming = new_streaming(Answers(voice_delay=3600), max_viewers=2)
+        viewers = [Viewer(streaming), Viewer(streaming)]
+        await asyncio.gather(*(viewer.talk(3) for viewer in viewers))
+        untold = await streaming.drain(1.5)
+        late = Viewer(streaming)
+        await asyncio.gather(*(viewer.end() for viewer in [*viewers, late]))
+        assert streaming.viewers == 0
+        assert await streaming.drain(1.5) == 0  # again does no harm
+        return untold, viewers, late
+
+    untold, viewers, late = run(visit())
+    assert untold == 0
+    assert [message["type"] for message in late.messages] == ["error"]
+    for viewer in [*viewers, late]:
+        error = viewer.messages[-1]
+        assert (error["type"], error["code"], error["recoverable"], viewer.close_code) == (
+            "error", "restart", False, 1012
+        )  # fmt: skip
+        assert error["at"] == 3.0
+
+
+def test_a_server_that_stops_waits_a_while_for_who_does_not_read():
+    async def visit():
+        streaming = new_streaming()
+        deaf, good = Viewer(streaming), Viewer(streaming)
+        await asyncio.sleep(2.1)
+        deaf.reads.clear()
+        await asyncio.sleep(2)
+        untold = await streaming.drain(1.5)
+        at = asyncio.get_running_loop().time()
+        await good.end()
+        deaf.reads.set()
+        await deaf.end()
+        return untold, at, good
+
+    untold, at, good = run(visit())
+    assert untold == 1
+    assert at == pytest.approx(5.6)
+    assert (good.messages[-1]["code"], good.messages[-1]["at"]) == ("restart", 4.1)
+
+
+def test_who_is_at_the_door_when_the_server_stops_is_told_so():
+    async def visit():
+        streaming = new_streaming(api_token="correct horse battery staple")  # noqa: S106 - of this server alone
+        viewer = Viewer(streaming)
+        await asyncio.sleep(1)
+        await streaming.drain(1.5)
+        await viewer.end()
+        return viewer
+
+    viewer = run(visit())
+    assert [message["type"] for message in viewer.messages] == ["challenge", "error"]
+    assert (viewer.messages[-1]["code"], viewer.close_code) == ("restart", 1012)
+
+
 def test_who_leaves_while_the_models_work_leaves_nothing_behind():
     async def visit():
         answers = Answers(voice_delay=3600, face_delay=3600)
