@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import atan2
 from typing import Any, Final
@@ -66,10 +66,12 @@ class FaceDetector:
     """
 
     def __init__(self, confidence: float = 0.5) -> None:
+        self._confidence = confidence
+        self._graphs: dict[int, Any] = {}
         blank = np.zeros((64, 64, 3), np.uint8)
         with _without_startup_notices():
-            self._short = face_detection.FaceDetection(confidence, SHORT_RANGE)
-            self._full = face_detection.FaceDetection(confidence, FULL_RANGE)
+            for network in (SHORT_RANGE, FULL_RANGE):
+                self._open(network)
             self.detect(blank)  # the graphs start with their first frame
 
     def detect(self, image: UInt8) -> Detection | None:
@@ -85,13 +87,25 @@ class FaceDetector:
 
     def find(self, image: UInt8, network: int) -> list[Detection]:
         """Return every face that one network (`SHORT_RANGE` or `FULL_RANGE`) finds, its box untouched."""
-        graph = self._full if network == FULL_RANGE else self._short
-        return [_parse(found) for found in graph.process(image).detections or ()]
+        try:
+            detections = self._graphs[network].process(image).detections
+        except (RuntimeError, ValueError):
+            # A graph that failed once answers nothing any more: the next picture finds a new one.
+            self._open(network)
+            raise
+        return [_parse(found) for found in detections or ()]
 
     def close(self) -> None:
         """Stop the graphs' threads and free them."""
-        self._short.close()
-        self._full.close()
+        for graph in self._graphs.values():
+            graph.close()
+
+    def _open(self, network: int) -> None:
+        dead = self._graphs.pop(network, None)
+        self._graphs[network] = face_detection.FaceDetection(self._confidence, network)
+        if dead is not None:
+            with suppress(RuntimeError, ValueError):
+                dead.close()
 
 
 def _parse(found: Any) -> Detection:

@@ -11,6 +11,10 @@ from models.inference import MAX_PIXELS, InvalidImageError, UInt8
 MAX_SCANS: Final = 24
 """Most scans of a JPEG: each is a pass over all pixels. Encoders of progressive JPEGs make about ten."""
 
+MAX_SIDE: Final = 4096
+"""Longest side of a picture. From 32,767 on MediaPipe ends the process; and the crop of a face may have such a side
+squared."""
+
 _START, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 # Start-of-frame markers of the JPEGs that browsers and cameras make: baseline, extended, progressive.
 _SUPPORTED_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
@@ -73,11 +77,16 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
         RGB pixels [height, width, 3], UInt8.
 
     Raises:
-        InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, of more than `MAX_SCANS` scans, or CMYK.
+        InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, longer than `MAX_SIDE`, of more than
+            `MAX_SCANS` scans, or CMYK.
     """
     header = read_header(jpeg)
     if header.width * header.height > max_pixels:
         raise InvalidImageError(f"the picture is {header.width} x {header.height}, larger than {max_pixels} pixels")
+    if max(header.width, header.height) > MAX_SIDE:
+        raise InvalidImageError(
+            f"the picture is {header.width} x {header.height}, a side longer than {MAX_SIDE} pixels"
+        )
     if header.components not in (1, 3):
         raise InvalidImageError("only grey and RGB JPEGs are supported, not CMYK")
     # In a scan's data FF is followed by 00, so that no scan is missed by looking for the marker alone. What it

@@ -17,7 +17,7 @@ from app.viewer.hearing import Window
 from app.viewer.seeing import Picture
 from app.viewer.session import Session
 from models.calibration import REFERENCE
-from models.image import decode_jpeg
+from models.image import MAX_SIDE, decode_jpeg
 from models.inference import Box, FaceReading, Float32, InvalidImageError, Traits
 from models.labels import LABELS
 from scripts.fuzz import CORPUS
@@ -88,6 +88,7 @@ def fuzz_jpeg(data: bytes) -> str:
         return str(error) if str(error).isalpha() else str(error).translate(_WITHOUT_DIGITS)
     expect(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, f"{image.dtype} {image.shape}")
     expect(0 < image.shape[0] * image.shape[1] <= MAX_PIXELS, f"{image.shape} has too many pixels")
+    expect(max(image.shape) <= MAX_SIDE, f"{image.shape} is too long")
     return "decoded"
 
 

@@ -106,3 +106,16 @@ def test_other_messages_still_reach_stderr() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stderr == "something is wrong\n"
+
+
+@pytest.mark.parametrize("network", [SHORT_RANGE, FULL_RANGE])
+def test_a_graph_that_dies_fails_one_picture_and_is_replaced(astronaut: np.ndarray, network: int) -> None:
+    detector = FaceDetector()
+    before = detector.detect(astronaut)
+    detector._graphs[network].close()  # as dead as a graph can be
+    nobody = np.zeros((48, 64, 3), np.uint8)  # where the short range finds nothing, the full range looks
+    with pytest.raises((RuntimeError, ValueError)):
+        detector.detect(nobody)
+    assert detector.detect(nobody) is None
+    assert detector.detect(astronaut) == before
+    detector.close()

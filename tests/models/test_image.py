@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.image import MAX_SCANS, decode_jpeg, read_header
+from models.image import MAX_SCANS, MAX_SIDE, decode_jpeg, read_header
 from models.inference import InvalidImageError
 
 
@@ -94,6 +94,13 @@ def test_the_limit_is_on_the_number_of_pixels() -> None:
     assert decode_jpeg(JPEG, max_pixels=48 * 32).shape == (32, 48, 3)
     with pytest.raises(InvalidImageError):
         decode_jpeg(JPEG, max_pixels=48 * 32 - 1)
+
+
+@pytest.mark.parametrize("size", [(65_500, 1), (1, 65_500), (32_767, 3), (MAX_SIDE + 1, 1)])
+def test_a_long_strip_is_refused_however_few_pixels_it_has(size: tuple[int, int]) -> None:
+    with pytest.raises(InvalidImageError, match="a side longer"):
+        decode_jpeg(save(Image.new("RGB", size)))
+    assert decode_jpeg(save(Image.new("RGB", (MAX_SIDE, 2)))).shape == (2, MAX_SIDE, 3)
 
 
 def with_scans(count: int) -> bytes:
