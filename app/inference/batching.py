@@ -131,26 +131,33 @@ class Batcher(Generic[Item, Outcome]):
     def _answer(self, batch: list[tuple[Item, Future[Outcome]]]) -> None:
         started = self._called = time.monotonic()
         try:
-            outcomes = self._run([item for item, _ in batch])
-            if len(outcomes) != len(batch):
-                raise RuntimeError(f"{len(outcomes)} outcomes for {len(batch)} items")
-        except Exception:
-            # A model that fails does so for every batch: one traceback is enough until it recovers.
-            if not self._failing:
-                log.exception("%s failed on a batch of %d", self._name, len(batch))
-            self._failing = True
-            self._fail(batch, InferenceError(f"{self._name} failed"))
-            return
+            outcomes = self._ask([item for item, _ in batch])
         finally:
             self._called = None
             if self._observe is not None:
                 self._observe(len(batch), time.monotonic() - started)
-        self._failing = False
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+    def _ask(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
+        try:
+            outcomes = self._run(items)
+            if len(outcomes) != len(items):
+                raise RuntimeError(f"{len(outcomes)} outcomes for {len(items)} items")
+        except Exception:
+            # A model that fails does so for every batch: one traceback is enough until it recovers.
+            if not self._failing:
+                log.exception("%s failed on a batch of %d", self._name, len(items))
+            self._failing = True
+            if len(items) == 1:
+                return [InferenceError(f"{self._name} failed")]
+            # It may be the fault of one, which is not to cost the others their answers.
+            return [outcome for item in items for outcome in self._ask([item])]
+        self._failing = False
+        return outcomes
 
     @staticmethod
     def _fail(batch: list[tuple[Item, Future[Outcome]]], error: InferenceError) -> None:

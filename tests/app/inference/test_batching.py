@@ -86,6 +86,21 @@ async def test_a_model_that_raises_fails_its_batch_and_goes_on(caplog):
     batcher.close()
 
 
+async def test_an_item_on_which_the_model_raises_costs_the_others_in_its_batch_nothing(gate, caplog):
+    def reciprocals(items):
+        gate.busy.set()
+        assert gate.go.wait(10)
+        return [1 / (item - 2) for item in items]
+
+    batcher = Batcher("reciprocals", reciprocals, max_batch=3)
+    tasks = await submit_while_busy(gate, batcher, [1, 2, 3])
+    gate.go.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [outcomes[i] for i in (0, 1, 3)] == [-0.5, -1.0, 1.0]
+    assert isinstance(outcomes[2], InferenceError)
+    batcher.close()
+
+
 async def test_a_model_that_answers_too_little_fails_its_batch(caplog):
     batcher = Batcher("forgetful", lambda items: [], max_batch=1)
     with pytest.raises(InferenceError):
