@@ -95,7 +95,7 @@ def _jpeg() -> Iterator[tuple[str, bytes]]:
     yield "sixteen_bits_lossless", _header(16, 24, 32, 3, 0xC3) + b"\xff\xd9"
     yield "arithmetic", _header(8, 24, 32, 3, 0xC9) + b"\xff\xd9"
     yield "bomb", _header(8, 65_535, 65_535, 3) + b"\xff\xd9"
-    yield "strip", _encode(_picture(1, 33_000))
+    yield "strip", _encode(np.zeros((1, 33_000, 1), np.uint8))
     yield "no_height", _header(8, 0, 32, 3) + b"\xff\xd9"
     yield "a_size_after_the_first", baseline[:2] + _header(8, 65_535, 65_535, 3)[2:] + baseline[2:]
     yield "a_size_before_the_last", baseline[:2] + _header(8, 16, 16, 3)[2:] + baseline[2:]
