@@ -15,6 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
+from app.device import DeviceSite, device_routes
 from app.guard.anonymity import hide_addresses
 from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
@@ -130,11 +131,18 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.include_router(door)
 
+    if settings.device_mode:
+        app.include_router(device_routes(DeviceSite(settings)))
+
     static = _StaticFiles(directory=STATIC)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return await static.get_response("index.html", request.scope)
+
+    @app.get("/sw.js", include_in_schema=False)
+    async def service_worker(request: Request) -> Response:
+        return await static.get_response("sw.js", request.scope)  # a service worker sees what lies beside it, no more
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:

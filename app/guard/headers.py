@@ -23,7 +23,11 @@ _COMMON = {
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAGE_HEADERS = {
     **_COMMON,
-    "Content-Security-Policy": (f"{_NOTHING}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"),
+    # WebAssembly for models on the visitor's own device; what it runs was unpacked by the page, hence the blob.
+    "Content-Security-Policy": (
+        f"{_NOTHING}; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; manifest-src 'self'; style-src 'self'; "
+        "img-src 'self'; connect-src 'self' blob:"
+    ),
 }
 
 

@@ -6,12 +6,14 @@ import { Capture, listDevices, obstacle } from "./capture.js";
 import { DevicePickers, SettingSliders } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
 import { Feed } from "./feed.js";
+import { PlaceSwitch } from "./place.js";
 import { View } from "./view.js";
 import { deviceWords, obstacleWords, startWords } from "./words.js";
 
 const view = new View();
 const capture = new Capture(view.video);
-const stream = new EmotionStream();
+const place = new PlaceSwitch(move);
+const stream = new EmotionStream({ source: place.choice, base: document.baseURI });
 const feed = new Feed(capture, stream);
 const access = new Access((token) => {
   stream.token = token;
@@ -34,6 +36,13 @@ async function start() {
   await restart();
 }
 
+/** Take the results from the other place; what is on stays on. */
+function move(source) {
+  stream.source = source;
+  for (const subject of ["server", "network"]) view.showProblem(subject, null);
+  if (running) stream.open();
+}
+
 function isSomethingChosen() {
   const some = Object.values(pickers.choice).some((device) => device !== null);
   view.showProblem("choice", some ? null : "Choose a camera or a microphone, then press Start.");
@@ -45,7 +54,7 @@ async function restart() {
   capture.stop();
   feed.stop();
   soundUnloaded = false;
-  for (const subject of ["camera", "microphone", "devices", "picture", "page"]) view.showProblem(subject, null);
+  for (const subject of ["camera", "microphone", "devices", "picture", "page", "failure"]) view.showProblem(subject, null);
   if (!isSomethingChosen()) {
     stop();
     return;
@@ -105,6 +114,7 @@ capture.addEventListener("device", ({ detail: { device, state } }) => {
 stream.addEventListener("ready", ({ detail }) => {
   sliders.show(detail);
   view.showReady(detail);
+  place.showReady();
   calibration.connect(detail.features?.calibration === true);
   if (soundUnloaded) restart(); // what was missing can be loaded now
 });
@@ -117,10 +127,17 @@ stream.addEventListener("result", ({ detail: { result, delayMs } }) => {
 
 stream.addEventListener("calibration", ({ detail }) => calibration.show(detail));
 
-stream.addEventListener("problem", ({ detail }) => view.showMishap("server", `The server says: ${detail.message}`));
+stream.addEventListener("progress", ({ detail }) => place.showProgress(detail));
+
+stream.addEventListener("problem", ({ detail: { message, recoverable } }) => {
+  if (stream.source === "server") view.showMishap("server", `The server says: ${message}`);
+  else if (recoverable) view.showMishap("server", `On this device: ${message}`);
+  else view.showProblem("failure", message); // it has stopped, and nothing else says why
+});
 
 stream.addEventListener("state", ({ detail }) => {
-  view.showConnection(detail);
+  view.showConnection({ ...detail, source: stream.source });
+  if (detail.state === "closed") place.showReady();
   if (detail.state !== "open") calibration.disconnect();
   if (detail.state === "waiting") view.showProblem("server", null); // the connection's own words say more
   if (detail.state === "closed" && detail.reason) stop();

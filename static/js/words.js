@@ -62,7 +62,24 @@ const CLOSED = {
   idle: "The server ended the connection, because nothing was sent for a while. Press Start to go on.",
   session_over: "The time that this server gives to one session is over. Press Start for another.",
   version: "This page and the server are of different versions. Please reload the page.",
+  device: null, // the problem that was told before says why
 };
+
+const DEVICE_STATES = { connecting: "Loading the models", open: "On this device", closed: "Not running" };
+
+const PLACES = {
+  server: "Pictures and sound go to the server, which forgets them at once.",
+  device: "Pictures and sound stay in this page: nothing is sent. The models are kept by this browser and work offline.",
+  asking: "Asking the server for its models\u2026",
+};
+
+/** What stands below the switch; while the models load, {loaded, total} bytes of them. */
+export function placeWords(place, { loaded, total } = {}) {
+  if (place !== "loading") return PLACES[place];
+  return `Loading the models: ${megabytes(loaded)} of ${megabytes(total)}\u202fMB, once.`;
+}
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
 export function capitalise(label) {
   return label.charAt(0).toUpperCase() + label.slice(1);
@@ -117,7 +134,8 @@ export function obstacleWords(obstacle) {
  * For the connection's `state` events: {short: for its own card, problem: sentence or null}. The sentence is
  * the same at every attempt: a changed one would be spoken again, and come back after it was dismissed.
  */
-export function connectionWords({ state, reason }) {
+export function connectionWords({ state, reason, source }) {
+  if (source === "device") return { short: DEVICE_STATES[state], problem: null };
   if (state === "connecting") return { short: "Connecting", problem: null };
   if (state === "open") return { short: "Connected", problem: null };
   if (state === "closed") return { short: "Not connected", problem: closedWords(reason) };

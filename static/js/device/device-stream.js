@@ -6,7 +6,7 @@
  *
  * The engine, `engine.js`, is loaded when the stream opens:
  *
- *   openEngine({base, onProgress, signal}) -> engine: {voiceTraits, faceTraits, models: {voice, face}}, and
+ *   openEngine({base, onProgress, signal}) -> engine: {voiceTraits, faceTraits, models: {voice, face}, settings}, and
  *   engine.hear({samples, reference, describe}) -> {probs: Float32Array(7), statistics: Float32Array(80) or null}
  *   engine.see(frame) -> {probs: Float32Array(7) or null, box: [x, y, width, height] or null}; the frame is its own
  *   engine.close()
@@ -31,7 +31,8 @@ export class DeviceStream extends EventTarget {
   /** Nobody asks who is here. */
   token = null;
   #base;
-  #settings;
+  #given; // settings that whoever made this wants
+  #settings = DEFAULTS;
   #load;
   #wish = {}; // what the viewer has set
   #opening = null; // an AbortController from `open` to `close`
@@ -51,7 +52,7 @@ export class DeviceStream extends EventTarget {
   constructor({ base, settings = {}, load = () => import("./engine.js") }) {
     super();
     this.#base = base;
-    this.#settings = { ...DEFAULTS, ...settings };
+    this.#given = settings;
     this.#load = load;
   }
 
@@ -123,6 +124,7 @@ export class DeviceStream extends EventTarget {
   #begin(engine, Session) {
     const now = seconds();
     this.#engine = engine;
+    this.#settings = { ...DEFAULTS, ...engine.settings, ...this.#given };
     this.#session = new Session(this.#settings, now, engine.voiceTraits, engine.faceTraits);
     this.#session.configure(this.#wish);
     this.#schedule = new Schedule(this.#settings.result_interval, now);

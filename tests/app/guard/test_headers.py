@@ -48,7 +48,8 @@ def test_every_answer_has_the_headers(client, path):
 def test_the_page_runs_nothing_inline_and_nothing_of_others(client):
     for path in ("/", "/static/js/main.js"):
         sources = {source for values in policy(client.get(path)).values() for source in values}
-        assert sources <= {"'self'", "'none'"}
+        assert sources <= {"'self'", "'none'", "'wasm-unsafe-eval'", "blob:"}
+        assert policy(client.get(path))["script-src"] == ["'self'", "'wasm-unsafe-eval'"]
 
 
 def test_an_unchanged_file_has_them_too(client):

@@ -1,0 +1,55 @@
+/**
+ * Where the face is: MediaPipe's web task with the networks and the order of `models/detection.py`. Eyes and score are
+ * the server's to the last bit; the web task rounds a box to whole pixels.
+ */
+
+import { applyGeometry } from "./crop.js";
+
+export class Detector {
+  #make;
+  #fullToShort;
+  #short;
+  #full = null; // made when first needed: a near face never needs it
+
+  /** @param make (name of a network) -> the web task */
+  static async open(make, fullToShort) {
+    return new Detector(await make("short_range.tflite"), make, fullToShort);
+  }
+
+  constructor(short, make, fullToShort) {
+    this.#short = short;
+    this.#make = make;
+    this.#fullToShort = fullToShort;
+  }
+
+  /** The largest face in an ImageData: {box, roll}, or null. */
+  async detect(image) {
+    let [found, isFar] = [find(this.#short, image), false];
+    if (found.length === 0) {
+      this.#full ??= await this.#make("full_range.tflite");
+      [found, isFar] = [find(this.#full, image), true];
+    }
+    if (found.length === 0) return null;
+    const { box, roll } = found.reduce((largest, face) => (face.box.width > largest.box.width ? face : largest));
+    return { box: isFar ? applyGeometry(box, this.#fullToShort, image.width, image.height) : box, roll };
+  }
+
+  close() {
+    this.#short.close();
+    this.#full?.close();
+  }
+}
+
+function find(task, image) {
+  const { width, height } = image;
+  return task.detect(image).detections.map(({ boundingBox, keypoints: [right, left] }) => {
+    const across = (left.x - right.x) * width;
+    const box = {
+      x: boundingBox.originX / width,
+      y: boundingBox.originY / height,
+      width: boundingBox.width / width,
+      height: boundingBox.height / height,
+    };
+    return { box, roll: across > 0 ? Math.atan2((left.y - right.y) * height, across) : 0 };
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * The files that the models need, kept by the browser: fetched once, checked by their hash, used offline, forgotten
+ * when the server has others. `app/device.py` writes the manifest.
+ */
+
+/** In the browser's storage; the page's service worker reads it as well. */
+export const KEPT = "device-files";
+
+/** Why the models cannot be had, in words for whoever set the server up. */
+export class UnavailableError extends Error {}
+
+/** What the server has now; without a network what it had when it was last seen. */
+export async function loadManifest(base, signal) {
+  const url = new URL("device/manifest.json", base);
+  const kept = await caches.open(KEPT);
+  let answer = null;
+  try {
+    answer = await fetch(url, { cache: "no-cache", signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    answer = await kept.match(url);
+    if (!answer) throw new UnavailableError("The models are not on this device yet, and the server cannot be reached.");
+    return answer.json();
+  }
+  if (!answer.ok) throw new UnavailableError(await reason(answer));
+  await kept.put(url, answer.clone());
+  return answer.json();
+}
+
+async function reason(answer) {
+  const said = await answer.json().catch(() => ({}));
+  if (answer.status === 404) return "This server does not give its models to browsers.";
+  return `This server has no models for browsers: ${said.detail ?? `status ${answer.status}`}.`;
+}
+
+/**
+ * Bring every file that is not here yet, and forget those that are not in the manifest.
+ *
+ * @param {string} base where `device/` lies
+ * @param {(progress: {loaded: number, total: number}) => void} onProgress bytes, those that were here counted as loaded
+ * @returns {Promise<{address: (name: string) => string, content: (name: string) => Promise<ArrayBuffer>}>}
+ */
+export async function bringFiles(base, { files }, onProgress = () => {}, signal = undefined) {
+  const kept = await caches.open(KEPT);
+  const folder = new URL("device/", base);
+  const address = (name) => new URL(files[name].url, folder).href;
+  const total = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+  let loaded = 0;
+  const advance = (bytes) => onProgress({ loaded: (loaded += bytes), total });
+  await Promise.all(
+    Object.entries(files).map(async ([name, file]) => {
+      if (await kept.match(address(name))) advance(file.bytes);
+      else await bring(kept, address(name), file, advance, signal);
+    }),
+  );
+  await forgetOthers(kept, new Set([new URL("manifest.json", folder).href, ...Object.keys(files).map(address)]));
+  const content = async (name) => {
+    const answer = await kept.match(address(name));
+    return new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  };
+  return { address, content };
+}
+
+async function bring(kept, url, file, advance, signal) {
+  const answer = await fetch(url, { signal });
+  if (!answer.ok) throw new UnavailableError(`${url} could not be fetched: status ${answer.status}`);
+  const parts = [];
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    advance(value.byteLength);
+  }
+  const content = await new Blob(parts).arrayBuffer();
+  if ((await digest(content)) !== file.sha256) throw new UnavailableError(`${url} is damaged`);
+  const type = answer.headers.get("content-type") ?? "application/octet-stream";
+  await kept.put(url, new Response(content, { headers: { "content-type": type } }));
+}
+
+async function digest(content) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function forgetOthers(kept, needed) {
+  for (const request of await kept.keys()) if (!needed.has(request.url)) await kept.delete(request);
+}

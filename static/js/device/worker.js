@@ -1,0 +1,89 @@
+/**
+ * The models, off the page's own thread. Answers {id, result} or {id, error} to {id, ask, with}: "open" first, then
+ * "hear" and "see", one after the other; meanwhile it tells {progress}.
+ */
+
+import { Detector } from "./detector.js";
+import { Face } from "./face.js";
+import { bringFiles, loadManifest, UnavailableError } from "./files.js";
+import { Voice } from "./voice.js";
+
+let models = null; // {voice, face}
+
+const QUESTIONS = {
+  open,
+  hear: ({ window }) => models.voice.hear(window).then(checked),
+  see: ({ frame }) => models.face.see(frame).then(checked),
+  classify: async ({ crop }) => ({ probs: await models.face.classify(crop) }),
+};
+
+let last = Promise.resolve(); // one at a time: a session of ONNX Runtime runs one question
+
+addEventListener("message", ({ data: { id, ask, ...said } }) => {
+  last = last.then(() => answer(id, ask, said));
+});
+
+async function answer(id, ask, said) {
+  try {
+    postMessage({ id, result: await QUESTIONS[ask](said) });
+  } catch (error) {
+    postMessage({ id, error: String(error?.message ?? error), isUnavailable: error instanceof UnavailableError });
+  } finally {
+    said.frame?.close?.();
+  }
+}
+
+async function open({ base, threads }) {
+  const manifest = await loadManifest(base);
+  const files = await bringFiles(base, manifest, (progress) => postMessage({ progress }));
+  const [runtime, detector] = await Promise.all([openRuntime(files, threads), openDetector(files, manifest.detector)]);
+  const { voice, face } = manifest;
+  const [hearing, seeing] = await Promise.all(["voice.onnx", "face.onnx"].map(runtime.open));
+  models = {
+    voice: new Voice(hearing, voice.traits, runtime.Tensor),
+    face: new Face(detector, seeing, face, runtime.Tensor),
+  };
+  return {
+    voiceTraits: voice.traits,
+    faceTraits: face.traits,
+    models: { voice: voice.name, face: face.name },
+    settings: manifest.settings,
+    version: manifest.version,
+  };
+}
+
+async function openRuntime(files, threads) {
+  const ort = await import(files.address("ort.mjs"));
+  Object.assign(ort.env.wasm, {
+    wasmPaths: { mjs: files.address("ort-threads.mjs") },
+    wasmBinary: await files.content("ort.wasm"),
+    numThreads: threads,
+  });
+  ort.env.logLevel = "error";
+  const options = { executionProviders: ["wasm"] };
+  return { Tensor: ort.Tensor, open: async (name) => ort.InferenceSession.create(await files.content(name), options) };
+}
+
+async function openDetector(files, { confidence, full_to_short: fullToShort }) {
+  const [{ FaceDetector }, wasm] = await Promise.all([import(files.address("vision.mjs")), files.content("vision.wasm")]);
+  const wasmBinaryPath = URL.createObjectURL(new Blob([wasm], { type: "application/wasm" }));
+  const wasmLoaderPath = files.address("vision-loader.mjs");
+  const { default: loader } = await import(wasmLoaderPath);
+  const make = async (name) => {
+    const network = new Uint8Array(await files.content(name));
+    globalThis.ModuleFactory = loader; // the web task takes it from there, once, and a module runs once
+    return FaceDetector.createFromOptions(
+      { wasmLoaderPath, wasmBinaryPath },
+      { baseOptions: { modelAssetBuffer: network, delegate: "CPU" }, minDetectionConfidence: confidence },
+    );
+  };
+  return Detector.open(make, fullToShort);
+}
+
+/** Pass an answer on, unless it is not finite: in a history it would stay for seconds, in a reference for good. */
+function checked(answer) {
+  for (const numbers of [answer.probs, answer.statistics]) {
+    if (numbers && !numbers.every(Number.isFinite)) throw new Error("the model's answer is not a set of probabilities");
+  }
+  return answer;
+}
