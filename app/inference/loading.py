@@ -1,9 +1,15 @@
 """Loads the models that the settings ask for."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.settings import LATE, Settings
 from models.inference import FacePath, FusionModel, VoiceModel
+
+if TYPE_CHECKING:
+    from models.onnx_engine import OnnxFusion
+    from models.torch_engine import TorchFusion
 
 
 class LoadingError(RuntimeError):
@@ -23,33 +29,73 @@ class Models(NamedTuple):
 
 
 def load_models(settings: Settings) -> Models:
-    """Load the models in this process.
+    """Load all models in this process.
 
     Raises:
         LoadingError: an artefact is missing or damaged, or the engine is not installed.
     """
-    # Imported here, so that the server's other parts can be used and tested without any model.
-    from models.artefact import ArtefactError
-    from models.download import UnavailableError
-    from models.face_path import load_face_path
-    from models.loading import load_fusion, load_voice
+    voice, fusion = load_voice(settings), load_fusion(settings)
+    face, fallback = load_face(settings, fusion)
+    return Models(voice, face, fusion, fallback)
 
-    engine, weights, threads = settings.inference_engine, settings.weights_dir, settings.inference_threads
-    try:
-        voice = load_voice(settings.voice_model, engine=engine, weights_dir=weights, threads=threads)
-        fusion = (
-            None
-            if settings.fusion == LATE
-            else load_fusion(settings.fusion, engine=engine, weights_dir=weights, threads=threads)
+
+def load_voice(settings: Settings) -> VoiceModel:
+    """Load what hears; errors as in `load_models`."""
+    with _told():
+        from models.loading import load_voice
+
+        return load_voice(
+            settings.voice_model,
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
+            threads=settings.inference_threads,
         )
-        face, fallback = load_face_path(
+
+
+def load_fusion(settings: Settings) -> "OnnxFusion | TorchFusion | None":
+    """Load what hears and sees at once, None for late fusion; errors as in `load_models`."""
+    if settings.fusion == LATE:
+        return None
+    with _told():
+        from models.loading import load_fusion
+
+        return load_fusion(
+            settings.fusion,
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
+            threads=settings.inference_threads,
+        )
+
+
+def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> tuple[FacePath, str | None]:
+    """Load what sees; each reading has the face's crop as `fusion` takes it, if there is one.
+
+    Returns:
+        It, and why it is not the preferred model (None where it is).
+
+    Raises:
+        LoadingError: as in `load_models`.
+    """
+    with _told():
+        from models.face_path import load_face_path
+
+        return load_face_path(
             settings.face_model,
-            engine=engine,
-            weights_dir=weights,
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
             detector_confidence=settings.detector_confidence,
-            threads=threads,
+            threads=settings.inference_threads,
             fusion=fusion,
         )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    # Imported here and above, so that the server's other parts can be used and tested without any model.
+    from models.artefact import ArtefactError
+    from models.download import UnavailableError
+
+    try:
+        yield
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault
-    return Models(voice, face, fusion, fallback)
