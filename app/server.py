@@ -66,8 +66,12 @@ class _App(FastAPI):
         await super().__call__(scope, receive, send_briefly if scope["type"] == "lifespan" else send)
 
 
-def _load(settings: Settings, telemetry: Telemetry) -> LocalInference:
+def _load(settings: Settings, telemetry: Telemetry) -> Inference:
     """Load the models, measure them where that is asked for, and only then hand them to the stream."""
+    if settings.inference_backend == "ray":
+        from app.inference.ray import connect
+
+        return connect(settings)
     models = load_models(settings)
     if settings.quick_check:
         accuracy = quick_check(settings, find_examples(settings), models.voice, models.face.model)
