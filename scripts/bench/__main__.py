@@ -1,0 +1,134 @@
+"""How many viewers this machine holds, what a result costs, and how a textbook server compares, in one run.
+
+python -m scripts.bench [--ravdess DIR --ravdess-av DIR] [--baseline] [--face b2] [--save FILE.json] [--plot FILE.png]
+python -m scripts.bench --viewers 20 40 [--json]
+python -m scripts.bench --admission 200
+python -m scripts.bench --show FILE.json ...
+
+It starts the real server as a process, and viewers as others, who send real frames and a real voice as the page does
+(without data: a portrait and a made voice). A number of viewers holds if 95 % of the results come within 250 ms of
+the newest sound or frame in them, none is missed, and all but 1 % have new answers of both models. Linux.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.settings import ROOT
+from scripts.bench import measure, networks, report, stages
+from scripts.bench.material import NoMaterialError, gather
+from scripts.bench.subject import OPEN, Subject
+
+MOST = 4096
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    options = _parser().parse_args()
+    if options.show:
+        print(report.tables(json.loads(path.read_text()) for path in options.show))
+        return
+    if not sys.platform.startswith("linux"):
+        sys.exit("scripts.bench reads /proc: it runs on Linux only")
+    try:
+        run = _run(options, lambda text: print(text, file=sys.stderr, flush=True))
+    except (NoMaterialError, ModuleNotFoundError, ValueError, RuntimeError) as error:
+        sys.exit(str(error))
+    if options.save:
+        options.save.write_text(json.dumps(run, indent=1) + "\n")
+    if options.plot:
+        report.plot(run, options.plot)
+    print(report.tables([run]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ravdess", type=Path, metavar="DIR", help="RAVDESS speech (default: a made voice)")
+    parser.add_argument("--ravdess-av", type=Path, metavar="DIR", help="MP4s of a person (default: a portrait)")
+    parser.add_argument("--face", choices=(networks.EMBEDDED, networks.B2), default=networks.EMBEDDED,
+                        help="the face model: embedded, or as large as HSEmotion's")  # fmt: skip
+    parser.add_argument("--baseline", action="store_true", help="measure the textbook server as well")
+    parser.add_argument(
+        "--viewers", type=int, nargs="+", metavar="N", help="these numbers of viewers (default: search)"
+    )
+    parser.add_argument("--first", type=int, default=8, metavar="N", help="where the search begins (default: 8)")
+    parser.add_argument("--admission", type=int, metavar="N", help="let so many come, and the server refuse some")
+    parser.add_argument("--rate", type=float, default=4.0, metavar="N", help="of them a second (default: 4)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured for each number (default: 10)")
+    parser.add_argument("--tries", type=int, default=2, help="of a number that does not hold (default: 2)")
+    parser.add_argument("--cores", type=int, metavar="N", help="give the server so many cores, and viewers the others")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
+    messages = parser.add_mutually_exclusive_group()
+    messages.add_argument("--binary", action="store_true", help="binary messages, as the page sends (the default)")
+    messages.add_argument("--json", action="store_true", help="JSON messages")
+    parser.add_argument("--save", type=Path, metavar="FILE.json")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png")
+    parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.json", help="print the tables of saved runs")
+    return parser
+
+
+def _run(options: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
+    material = gather(options.ravdess_av, options.ravdess)
+    server_cores, client_cores = measure.cores(options.cores)
+    conditions = measure.Conditions(material, options.seconds, not options.json, client_cores, options.tries, tell)
+    run: dict[str, Any] = {
+        "machine": _machine(),
+        "commit": _commit(),
+        "face": options.face,
+        "messages": "JSON" if options.json else "binary",
+        "server_cores": options.cores,
+        "source": material.source,
+        "seconds": options.seconds,
+        "settings": options.set,
+    }
+    extra = dict(pair.split("=", 1) for pair in options.set)
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = {**networks.prepare(options.face, Path(folder)), **extra}
+        if options.admission:
+            limits = {name: value for name, value in OPEN.items() if name != "ADMISSION_LOAD"}
+            with Subject("app", {**limits, **chosen}, server_cores) as subject:
+                run["admission"] = measure.admission(subject, conditions, options.admission, options.rate)
+            return run
+        for name, module in (("server", "app"), ("baseline", "scripts.bench.baseline")):
+            if name == "server" or options.baseline:
+                with Subject(module, {**OPEN, **chosen}, server_cores) as subject:
+                    tell(f"{name}: ready after {subject.start_seconds:.2f} s")
+                    if options.viewers:
+                        run[name] = measure.given(subject, conditions, options.viewers)
+                    else:
+                        run[name] = measure.capacity(subject, conditions, options.first, MOST)
+        run["stages"] = stages.measure(chosen, material)
+    return run
+
+
+def _machine() -> dict[str, Any]:
+    names = [text.partition(":")[2].strip() for text in Path("/proc/cpuinfo").read_text().splitlines()
+             if text.startswith("model name")]  # fmt: skip
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
+
+
+def _commit() -> str:
+    """Return the commit measured, with a `+` where files differ from it; `unknown` outside a checkout."""
+    try:
+        said = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"],  # noqa: S607
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

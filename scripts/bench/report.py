@@ -1,0 +1,144 @@
+"""The benchmark's answers as tables for `docs/performance.md`, and as a picture."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.bench.measure import points
+from scripts.bench.observed import DELAY_LIMIT
+
+_SERVERS = {"server": "this server", "baseline": "textbook server"}
+
+
+def tables(runs: Iterable[dict[str, Any]]) -> str:
+    """Return Markdown of what runs of the benchmark found."""
+    return "\n\n".join(part for run in runs for part in _parts(run))
+
+
+def _parts(run: dict[str, Any]) -> Iterable[str]:
+    machine = run["machine"]
+    yield (
+        f"{machine['processor']}, {machine['cores']} cores; face model `{run['face']}`, {run['messages']} messages, "
+        f"server on {run['server_cores'] or 'all'} cores; {run['source']}; {run['seconds']:g} s for each load; "
+        f"commit {run['commit']}"
+    )
+    servers = [name for name in _SERVERS if name in run]
+    if servers:
+        yield _capacities(run, servers)
+        for name in servers:
+            yield f"Every load, {_SERVERS[name]}:\n\n" + _steps(run[name]["steps"])
+    if "stages" in run:
+        yield _stages(run["stages"])
+    if "admission" in run:
+        yield _admission(run["admission"])
+
+
+def _capacities(run: dict[str, Any], servers: Sequence[str]) -> str:
+    floor = run["stages"]["floor"] if "stages" in run else None
+    rows = []
+    for name in servers:
+        found = run[name]
+        held = [step for step in found["steps"] if step["holds"] and step["viewers"] == found["viewers"]]
+        step = held[-1] if held else None
+        over = "-" if floor is None or step is None else f"{step['cpu_ms'] / floor:.2f}"
+        rows.append(
+            (
+                _SERVERS[name],
+                found["viewers"],
+                *((_delays(step["delay"]), f"{step['cpu_ms']:.2f} ms", over) if step else ("-", "-", "-")),
+                _or_dash(found["memory_per_viewer_mb"], "{:.2f} MB"),
+                f"{found['start_seconds']:.1f} s",
+            )
+        )
+    text = _table(
+        ("", "viewers", "delay p50 / p95 / p99", "CPU a result", "to the floor", "memory a viewer", "start to ready"),
+        rows,
+    )
+    if len(servers) == 2 and run["baseline"]["viewers"]:
+        text += f"\n\nViewers, ratio: {run['server']['viewers'] / run['baseline']['viewers']:.1f}"
+    return text
+
+
+def _steps(steps: Sequence[dict[str, Any]]) -> str:
+    return _table(
+        ("viewers", "delay p50 / p95 / p99", "of sound, p95", "of frames, p95", "missed", "no new voice / face",
+         "CPU a result", "cores: server / viewers / others", ""),
+        [
+            (
+                step["viewers"],
+                _delays(step["delay"]),
+                _or_dash(step["sound"]["p95"], "{:.0f} ms"),
+                _or_dash(step["frame"]["p95"], "{:.0f} ms"),
+                step["missed"],
+                f"{step['without_voice']:.1%} / {step['without_face']:.1%}",
+                _or_dash(step["cpu_ms"], "{:.2f} ms"),
+                " / ".join(_or_dash(step[part], "{:.2f}") for part in ("server_cores", "client_cores", "other_cores")),
+                step["failure"] or "holds",
+            )
+            for step in steps
+        ],
+    )  # fmt: skip
+
+
+def _stages(stages: dict[str, Any]) -> str:
+    parts = [(name, f"{value:.3f} ms") for name, value in stages["parts"].items()]
+    for name in ("face", "voice"):
+        batches = stages[name]
+        best = min(batches, key=batches.get)
+        parts.append((f"{name} network, alone", f"{batches['1']:.3f} ms"))
+        parts.append((f"{name} network, {best} at once", f"{batches[best]:.3f} ms"))
+    parts.append(("**floor**: detector and both networks at their best", f"**{stages['floor']:.3f} ms**"))
+    return _table(("part of a result", "CPU time"), parts)
+
+
+def _admission(found: dict[str, Any]) -> str:
+    step = found["admitted"]
+    return _table(
+        ("came", "refused", "let in", "delay p50 / p95 / p99", "missed", "no new voice / face"),
+        [
+            (
+                found["offered"],
+                found["refused"],
+                step["viewers"],
+                _delays(step["delay"]),
+                step["missed"],
+                f"{step['without_voice']:.1%} / {step['without_face']:.1%}",
+            )
+        ],
+    )
+
+
+def _delays(delay: dict[str, float | None]) -> str:
+    return " / ".join(_or_dash(delay[name], "{:.0f}") for name in ("p50", "p95", "p99")) + " ms"
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in lines)
+
+
+def plot(run: dict[str, Any], path: Path) -> None:
+    """Draw the delay (p95) against the number of viewers, each server a line."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for name, colour in (("server", "#0b6e4f"), ("baseline", "#b3261e")):
+        if name in run and (drawn := points(run[name]["steps"])):
+            viewers, delays = zip(*drawn, strict=True)
+            axes.plot(viewers, delays, "o-", color=colour, label=_SERVERS[name])
+            if run[name]["viewers"]:
+                axes.axvline(run[name]["viewers"], color=colour, linewidth=0.8, linestyle=":")
+    axes.axhline(DELAY_LIMIT * 1000, color="#555", linewidth=0.8, linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="viewers at the same time", ylabel="delay to the result, p95 in ms")
+    axes.set_title(f"{run['machine']['processor']}, {run['machine']['cores']} cores, face model {run['face']}", size=9)
+    axes.grid(visible=True, which="both", linewidth=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
