@@ -9,6 +9,7 @@ import torch
 
 from models.artefact import METADATA_KEY, ArtefactInfo
 from models.calibration import REFERENCE
+from models.checksums import record_sum
 from models.onnx_engine import open_session
 from models.torch_engine import Calibrated
 
@@ -54,6 +55,7 @@ def export_onnx(model: Calibrated, path: Path) -> float:
         fresh.unlink()
         raise RuntimeError(f"{path.name}: ONNX Runtime and PyTorch differ by {worst:.2g}")
     fresh.replace(path)
+    record_sum(path)
     return worst
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from models.artefact import ArtefactError
+from models.checksums import check_sum
 from models.inference import VoiceModel
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def load_voice(name: str, *, engine: str, weights_dir: Path, threads: int = 1) -
         threads: Of one call. PyTorch has one such number for the whole process.
 
     Raises:
-        ArtefactError: There is no such artefact, or it is damaged.
+        ArtefactError: There is no such artefact, or it is damaged (`models.checksums`).
         ImportError: The engine is not installed.
     """
     if engine == "torch":
@@ -79,6 +80,7 @@ def _open(
 ) -> Model:
     path = weights_dir / f"{name}{suffix}"
     if path.is_file():
+        check_sum(path)
         return model(path)
     fitting = [other.stem for other in sorted(weights_dir.glob(f"*{suffix}")) if _opens(model, other)]
     there = ", ".join([*besides, *fitting]) or "none"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.artefact import ArtefactError, ArtefactInfo
+from models.checksums import record_sum
 from models.inference import Float32, Int16, UInt8
 from models.labels import LABELS
 from models.networks.voice import AudioBiLSTM
@@ -38,6 +39,7 @@ class Calibrated(nn.Module):
         """Write the artefact, half precision free: plain tensors and one JSON text."""
         state = {key: value.detach().cpu() for key, value in self.network.state_dict().items()}
         torch.save({"info": self.info.to_json(), "state": state}, path)
+        record_sum(path)
 
     @classmethod
     def load(cls, path: Path, kind: str | None = None) -> "Calibrated":
