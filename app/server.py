@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
@@ -24,6 +24,7 @@ from app.inference.loading import LoadingError, load_models
 from app.inference.local import LocalInference
 from app.quick_check import find_examples, quick_check
 from app.settings import LATE, ROOT, Settings
+from app.stopping import stopping
 from app.streaming import Streaming
 from app.watch.telemetry import Telemetry
 
@@ -84,8 +85,41 @@ def _load(settings: Settings, telemetry: Telemetry) -> Inference:
         models.fusion,
         fallback=models.fallback,
         max_batch=settings.max_batch,
+        patience=settings.inference_timeout,
         observe=telemetry.called,
     )
+
+
+def _probes(app: FastAPI, telemetry: Telemetry, *, metrics: bool) -> APIRouter:
+    """Return what those ask for who run the server."""
+    probes = APIRouter()
+
+    @probes.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "ok"}
+
+    @probes.get("/readyz", responses={503: {"description": "The models are not loaded, or the server stops."}})
+    def readyz(response: Response) -> dict[str, str | int]:
+        """Tell whether the models are loaded, and how many viewers there are."""
+        streaming: Streaming | None = app.state.streaming
+        if streaming is None:
+            response.status_code = 503
+            return {"status": "loading"}
+        if streaming.draining:
+            response.status_code = 503
+            return {"status": "stopping"}
+        return {"status": "ready", "viewers": streaming.viewers}
+
+    if metrics:
+
+        @probes.get("/metrics", response_class=PlainTextResponse)
+        def figures(request: Request) -> Response:
+            """Return the figures for Prometheus."""
+            text, media_type = telemetry.metrics.exposition(request.headers.get("accept", ""))
+            return Response(text, media_type=media_type)
+
+    return probes
 
 
 def create_app(settings: Settings, inference: Inference | None = None, telemetry: Telemetry | None = None) -> FastAPI:
@@ -112,9 +146,10 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
                 raise
         fusion = models.fusion_name or LATE
         log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
-        app.state.streaming = Streaming(settings, models, telemetry=telemetry)
+        app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
         try:
-            yield
+            with stopping(streaming.drain):
+                yield
         finally:
             app.state.streaming = None
             models.close()
@@ -152,27 +187,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
     def docs() -> Response:
         return _docs(app.title)
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        """Tell that the process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", responses={503: {"description": "The models are not loaded."}})
-    def readyz(response: Response) -> dict[str, str | int]:
-        """Tell whether the models are loaded, and how many viewers there are."""
-        streaming: Streaming | None = app.state.streaming
-        if streaming is None:
-            response.status_code = 503
-            return {"status": "loading"}
-        return {"status": "ready", "viewers": streaming.viewers}
-
-    if settings.metrics:
-
-        @app.get("/metrics", response_class=PlainTextResponse)
-        def metrics(request: Request) -> Response:
-            """Return the figures for Prometheus."""
-            text, media_type = telemetry.metrics.exposition(request.headers.get("accept", ""))
-            return Response(text, media_type=media_type)
+    app.include_router(_probes(app, telemetry, metrics=settings.metrics))
 
     @app.get("/protocol.json")
     def protocol_schema() -> dict[str, Any]:
