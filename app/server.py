@@ -83,6 +83,7 @@ def _load(settings: Settings, telemetry: Telemetry) -> Inference:
         models.voice,
         models.face,
         models.fusion,
+        more_faces=models.more_faces,
         fallback=models.fallback,
         max_batch=settings.max_batch,
         patience=settings.inference_timeout,

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import cv2
 import numpy as np
@@ -76,15 +76,20 @@ class DetectedFacePath:
     """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it.
 
     With a `fusion` each reading has the face's crop as that takes it.
+
+    Attributes:
+        detector: Finds the face.
+        model: Classifies its crop.
+        framed: Says which crops `model` takes.
     """
 
     def __init__(
         self, detector: Detector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS, fusion: Framed | None = None
     ) -> None:
         self.name = model.name
-        self._detector = detector
+        self.detector = detector
         self.model: FaceModel = model
-        self._framed: Framed = model
+        self.framed: Framed = model
         self._fusion = fusion
         self._max_pixels = max_pixels
 
@@ -99,12 +104,12 @@ class DetectedFacePath:
             except InvalidImageError as error:
                 outcomes.append(error)
                 continue
-            face = self._detector.detect(image)
+            face = self.detector.detect(image)
             if face is None:
                 outcomes.append(FaceReading())
                 continue
             with_face.append(len(outcomes))
-            crops.append(cut_out(image, face, self._framed))
+            crops.append(cut_out(image, face, self.framed))
             outcomes.append(FaceReading(face.box, crop=self._for_fusion(image, face, crops[-1])))
         if crops:
             probs = self.model.predict(np.stack(crops))
@@ -114,25 +119,32 @@ class DetectedFacePath:
                 outcomes[index] = replace(reading, probs=row)
         return outcomes
 
+    def twin(self, detector: Detector) -> "DetectedFacePath":
+        """Return a path for another thread: with a detector of its own, and this one's networks.
+
+        Both engines let several threads call one network at the same time.
+        """
+        return DetectedFacePath(detector, cast(FramedFaceModel, self.model), self._max_pixels, self._fusion)
+
     def look(self, image: UInt8, *, classify: bool = True) -> FaceReading:
         """Return what is in one RGB frame [H, W, 3]; its probabilities are None where nobody asked for them."""
-        face = self._detector.detect(image)
+        face = self.detector.detect(image)
         if face is None:
             return FaceReading()
         if not classify:
             return FaceReading(face.box)
-        cut = cut_out(image, face, self._framed)
+        cut = cut_out(image, face, self.framed)
         return FaceReading(face.box, self.model.predict(cut[None])[0], self._for_fusion(image, face, cut))
 
     def _for_fusion(self, image: UInt8, face: Located, cut: UInt8) -> UInt8 | None:
         """Return the face's crop for the fusion network: `cut`, the face model's own, where both take the same."""
         if self._fusion is None:
             return None
-        return cut if _alike(self._fusion, self._framed) else cut_out(image, face, self._fusion)
+        return cut if _alike(self._fusion, self.framed) else cut_out(image, face, self._fusion)
 
     def close(self) -> None:
         """Stop the detector."""
-        self._detector.close()
+        self.detector.close()
 
 
 def cut_out(image: UInt8, face: Located, framed: Framed) -> UInt8:

@@ -64,6 +64,11 @@ class Batcher(Generic[Item, Outcome]):
         self._called: float | None = None  # when
         self._thread = self._start()
 
+    @property
+    def pending(self) -> int:
+        """How many items have no outcome yet, about: the thread goes on meanwhile."""
+        return self._waiting.qsize() + sum(not future.done() for _, future in self._batch)
+
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
 

@@ -1,5 +1,6 @@
 """Loads the models that the settings ask for."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,6 +9,7 @@ from app.settings import LATE, Settings
 from models.inference import FacePath, FusionModel, VoiceModel
 
 if TYPE_CHECKING:
+    from models.face_path import DetectedFacePath
     from models.onnx_engine import OnnxFusion
     from models.torch_engine import TorchFusion
 
@@ -19,13 +21,15 @@ class LoadingError(RuntimeError):
 class Models(NamedTuple):
     """Both paths' models, that of their fusion, and why the preferred face model could not be had.
 
-    `fusion` is None for late fusion; `fallback` where the face model could be had.
+    `fusion` is None for late fusion; `fallback` where the face model could be had. `more_faces` are twins of `face`,
+    each for a thread of its own.
     """
 
     voice: VoiceModel
     face: FacePath
     fusion: FusionModel | None
     fallback: str | None
+    more_faces: tuple[FacePath, ...] = ()
 
 
 def load_models(settings: Settings) -> Models:
@@ -36,7 +40,19 @@ def load_models(settings: Settings) -> Models:
     """
     voice, fusion = load_voice(settings), load_fusion(settings)
     face, fallback = load_face(settings, fusion)
-    return Models(voice, face, fusion, fallback)
+    return Models(voice, face, fusion, fallback, _twins(face, settings))
+
+
+def _twins(face: "DetectedFacePath", settings: Settings) -> tuple[FacePath, ...]:
+    from models.detection import FaceDetector
+
+    count = (settings.face_threads or _cores()) - 1
+    return tuple(face.twin(FaceDetector(settings.detector_confidence)) for _ in range(count))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_voice(settings: Settings) -> VoiceModel:
@@ -67,7 +83,7 @@ def load_fusion(settings: Settings) -> "OnnxFusion | TorchFusion | None":
         )
 
 
-def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> tuple[FacePath, str | None]:
+def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> "tuple[DetectedFacePath, str | None]":
     """Load what sees; each reading has the face's crop as `fusion` takes it, if there is one.
 
     Returns:

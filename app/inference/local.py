@@ -1,6 +1,6 @@
 """The models in this process: a question for each path, and one for both, answered off the event loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.inference.answering import About, FusionQuestion, VoiceQuestion, ask_voice, fuse, hear, see
@@ -14,12 +14,13 @@ def _ignore(path: str, size: int, seconds: float) -> None:
 
 
 class LocalInference:
-    """The models in this process, one batcher each.
+    """The models in this process, one batcher each, and for faces as many as there are paths.
 
     Args:
         voice: Hears.
         face: Sees.
         fusion: Hears and sees at once; None for late fusion.
+        more_faces: See as `face` does, each on a thread of its own.
         fallback: Why the preferred face model could not be had, or None.
         max_batch: Most questions in one call of a model.
         patience: Seconds after which a call hangs.
@@ -33,6 +34,7 @@ class LocalInference:
         face: FacePath,
         fusion: FusionModel | None = None,
         *,
+        more_faces: Sequence[FacePath] = (),
         fallback: str | None = None,
         max_batch: int = 32,
         patience: float = 10.0,
@@ -53,14 +55,18 @@ class LocalInference:
             patience=patience,
             observe=partial(observe, "voice"),
         )
-        self._faces: Batcher[bytes, FaceReading] = Batcher(
-            "face path",
-            partial(see, face),
-            max_batch=max_batch,
-            patience=patience,
-            release=face.close,
-            observe=partial(observe, "face"),
-        )
+        self._faces: list[Batcher[bytes, FaceReading]] = [
+            Batcher(
+                "face path",
+                partial(see, path),
+                max_batch=max_batch,
+                patience=patience,
+                release=path.close,
+                observe=partial(observe, "face"),
+            )
+            for path in (face, *more_faces)
+        ]
+        self._turn = 0
         self._fusions: Batcher[FusionQuestion, Float32] | None = None
         if fusion is not None:
             self._fusions = Batcher(
@@ -76,8 +82,10 @@ class LocalInference:
         return await self._voices.submit(ask_voice(self._about_voice, window, reference, describe))
 
     async def face(self, jpeg: bytes) -> FaceReading:
-        """Return what is in a frame."""
-        return await self._faces.submit(jpeg)
+        """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn."""
+        self._turn += 1
+        turn = self._turn % len(self._faces)
+        return await min(self._faces[turn:] + self._faces[:turn], key=lambda path: path.pending).submit(jpeg)
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:
         """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""
@@ -88,6 +96,7 @@ class LocalInference:
     def close(self) -> None:
         """End the threads, and free what the face path holds."""
         self._voices.close()
-        self._faces.close()
+        for path in self._faces:
+            path.close()
         if self._fusions is not None:
             self._fusions.close()

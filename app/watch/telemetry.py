@@ -4,6 +4,7 @@ The stream and the batchers report here what happens, and need not know who want
 and states; nothing of it tells who a viewer is, or what was seen, heard or answered.
 """
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -39,8 +40,11 @@ class Telemetry:
         self.metrics = Metrics(lambda: self.admission.load(clock()))
 
     def called(self, path: str, size: int, seconds: float) -> None:
-        """Take that the model of a path has just answered so many questions in one call, in so many seconds."""
-        self.admission.worked(path, seconds, self._clock())
+        """Take that the model of a path has just answered so many questions in one call, in so many seconds.
+
+        It is this very thread that was busy: a path may have several.
+        """
+        self.admission.worked(f"{path} {threading.get_ident()}", seconds, self._clock())
         self.metrics.batch_size.labels(path).observe(size)
         self.metrics.batch_seconds.labels(path).observe(seconds)
 

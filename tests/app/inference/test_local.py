@@ -179,3 +179,53 @@ async def test_without_a_fusion_model_there_is_nobody_to_ask(inference):
     assert inference.fusion_name is None
     with pytest.raises(InferenceError, match="no fusion model"):
         await inference.fusion(tone(800), face_crop(FACE))
+
+
+async def test_a_frame_goes_to_a_face_path_that_is_free():
+    held, go, seen = threading.Event(), threading.Event(), []
+
+    class Slow(SumFace):
+        def analyse(self, jpegs):
+            held.set()
+            assert go.wait(10)
+            return super().analyse(jpegs)
+
+    class Free(SumFace):
+        def analyse(self, jpegs):
+            seen.extend(jpegs)
+            return super().analyse(jpegs)
+
+    inference = LocalInference(MeanVoice(), Free(), more_faces=[Slow()])
+    first = asyncio.create_task(inference.face(FACE))  # the second path's turn
+    await asyncio.to_thread(held.wait, 10)
+    for _ in range(3):
+        reading = await inference.face(OTHER_FACE)
+        assert reading.probs == pytest.approx(face_probs(OTHER_FACE))
+    assert seen == [OTHER_FACE] * 3
+    go.set()
+    assert (await first).probs == pytest.approx(face_probs(FACE))
+    inference.close()
+
+
+async def test_face_paths_that_are_all_free_have_each_its_turn_and_all_are_closed():
+    closed = []
+
+    class Named(SumFace):
+        def __init__(self, name):
+            super().__init__()
+            self.label, self.asked = name, 0
+
+        def analyse(self, jpegs):
+            self.asked += len(jpegs)
+            return super().analyse(jpegs)
+
+        def close(self):
+            closed.append(self.label)
+
+    paths = [Named(name) for name in "abc"]
+    inference = LocalInference(MeanVoice(), paths[0], more_faces=paths[1:])
+    for _ in range(30):
+        await inference.face(FACE)
+    inference.close()
+    assert min(path.asked for path in paths) > 0
+    assert sorted(closed) == ["a", "b", "c"]
