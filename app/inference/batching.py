@@ -106,12 +106,13 @@ class Batcher(Generic[Item, Outcome]):
         try:
             self._work()
         except BaseException:
-            log.exception("The thread of %s was killed, and is replaced", self._name)
             self._called = None
-            self._fail(self._batch, InferenceError(f"{self._name} failed"))
-            self._batch = []
+            batch, self._batch = self._batch, []
             if not (self.closed and self._waiting.empty()):
                 self._thread = self._start()
+            self._fail(batch, InferenceError(f"{self._name} failed"))
+            # Last: where even this fails, the other thread is at work.
+            log.exception("The thread of %s was killed, and is replaced", self._name)
 
     def _work(self) -> None:
         while True:

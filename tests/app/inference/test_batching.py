@@ -203,6 +203,23 @@ async def test_a_thread_that_is_killed_is_replaced_and_what_it_was_at_fails(capl
     assert "reciprocal" not in {thread.name for thread in threading.enumerate()}
 
 
+async def test_a_thread_is_replaced_even_where_its_end_cannot_be_logged(monkeypatch):
+    def reciprocal(items):
+        if 0 in items:
+            raise SystemExit
+        return [1 / item for item in items]
+
+    def fail(*words):
+        raise SystemExit
+
+    monkeypatch.setattr(logging.getLogger("app.inference.batching"), "exception", fail)
+    batcher = Batcher("reciprocal", reciprocal, max_batch=1)
+    with pytest.raises(InferenceError):
+        await batcher.submit(0)
+    assert await batcher.submit(4) == 0.25
+    batcher.close()
+
+
 async def test_a_thread_that_is_killed_from_outside_while_it_waits_is_replaced(caplog):
     batcher = Batcher("doubler", lambda items: [2 * item for item in items], max_batch=1)
     (thread,) = (thread for thread in threading.enumerate() if thread.name == "doubler")
