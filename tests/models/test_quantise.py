@@ -1,0 +1,60 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.artefact import ArtefactError, ArtefactInfo
+from models.crop import FER2013
+from models.export import export_onnx
+from models.loading import load_face
+from models.onnx_engine import OnnxFace
+from models.quantise import quantise
+from models.registry import build
+from models.torch_engine import Calibrated
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+
+
+def pieces(astronaut: np.ndarray, count: int) -> np.ndarray:
+    """Grey pieces [count, 48, 48, 1] of a photograph."""
+    grey = astronaut.mean(axis=2).astype(np.uint8)
+    places = np.random.default_rng(0).integers(0, 460, (count, 2))
+    return np.stack([grey[y : y + 48, x : x + 48, None] for y, x in places])
+
+
+def test_integers_say_what_floating_point_says(
+    tmp_path: Path, astronaut: np.ndarray, settle: Callable[[Any, Any], None]
+) -> None:
+    torch.manual_seed(0)
+    options = {"width": 16, "blocks": (1, 1), "strides": (2, 2)}
+    network = build("face_resnet", options)
+    crops = pieces(astronaut, 32)
+    settle(network, torch.from_numpy(crops).permute(0, 3, 1, 2).float())
+    info = ArtefactInfo("small", "face", "face_resnet", options, size=48, channels=1, geometry=FER2013)
+    export_onnx(Calibrated(network, info).eval(), tmp_path / "small.onnx")
+    quantise(tmp_path / "small.onnx", tmp_path / "small_int8.onnx", crops)
+    before, after = OnnxFace(tmp_path / "small.onnx"), OnnxFace(tmp_path / "small_int8.onnx")
+    assert after.name == "small_int8"
+    assert (after.size, after.channels, after.geometry, after.traits) == (48, 1, FER2013, before.traits)
+    old, new = before.predict(crops), after.predict(crops)
+    assert new.sum(axis=1) == pytest.approx(np.ones(32), abs=1e-5)
+    assert np.abs(old - new).max() < 0.1 * np.ptp(old)
+    assert np.abs(old - new).max() > 0  # it is another network
+    assert (tmp_path / "small_int8.onnx").stat().st_size < (tmp_path / "small.onnx").stat().st_size
+
+
+def test_what_is_no_face_artefact_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="expected a face model"):
+        quantise(WEIGHTS / "audio_bilstm.onnx", tmp_path / "voice_int8.onnx", np.zeros((1, 48, 48, 1), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_shipped_integers_say_what_the_shipped_network_says(astronaut: np.ndarray) -> None:
+    face = astronaut[70:190, 165:285].mean(axis=2).astype(np.uint8)
+    crops = np.stack([face[::2, ::2][6 + k : 54 + k, 6 - k : 54 - k, None] for k in range(6)])
+    old, new = (load_face(name, engine="onnx", weights_dir=WEIGHTS) for name in ("fer_resnet", "fer_resnet_int8"))
+    np.testing.assert_allclose(old.predict(crops), new.predict(crops), atol=0.08)
+    assert (old.size, old.channels, old.geometry, old.traits) == (new.size, new.channels, new.geometry, new.traits)
