@@ -5,6 +5,7 @@ import socket
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
+from app.guard.wire import Wire
 from app.server import create_app
 from app.settings import load
 from app.watch.logs import use_json
@@ -22,6 +23,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None if as_json else LOGGING_CONFIG,
+        ws=Wire,
         # Twice the limit, so that a viewer is told `too_big` by the server before the connection closes.
         ws_max_size=2 * settings.max_message_bytes,
         # What is still open so long after viewers were told why the server stops will not close by itself.

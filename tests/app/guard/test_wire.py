@@ -1,0 +1,118 @@
+"""uvicorn's WebSocket with bounds: real sockets, an application that takes whatever comes."""
+
+import asyncio
+import base64
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
+
+from app.guard.wire import MOST_FRAGMENTS, Wire
+
+SMALL = 65_536
+PINGS = 16_000
+PING = b"\x89\xfd" + bytes(4) + b"x" * 125
+
+
+@asynccontextmanager
+async def serving(protocol):
+    """Give a server's port, and the lengths of the messages that came."""
+    lengths = asyncio.Queue()
+
+    async def take(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            lengths.put_nowait(len(message["bytes"]))
+
+    config = uvicorn.Config(take, port=0, ws=protocol, lifespan="off", log_level="critical", ws_ping_interval=None)
+    server = uvicorn.Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield server, listening.getsockname()[1], lengths
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+        listening.close()
+
+
+async def waiting_to_be_read(protocol):
+    """Return how much a server holds for a client that sends pings and reads nothing of what is answered."""
+    all_came = asyncio.Event()
+
+    class Counting(protocol):
+        pings = 0
+
+        def handle_ping(self):
+            super().handle_ping()
+            self.pings += 1
+            if self.pings == PINGS:
+                all_came.set()
+
+    async with serving(Counting) as (server, port, _), asyncio.timeout(30):
+        loop = asyncio.get_running_loop()
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+            raw.setblocking(False)
+            await loop.sock_connect(raw, ("127.0.0.1", port))
+            key = base64.b64encode(bytes(16)).decode()
+            await loop.sock_sendall(
+                raw,
+                f"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode(),
+            )
+            assert b"101" in await loop.sock_recv(raw, 4096)
+            (connection,) = server.server_state.connections
+            transport = connection.transport
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+            await loop.sock_sendall(raw, PING * PINGS)
+            await all_came.wait()
+            return transport.get_write_buffer_size()
+
+
+async def test_pings_that_nobody_reads_the_answers_of_cost_no_memory():
+    assert await waiting_to_be_read(Wire) < 8 * SMALL
+
+
+async def test_with_uvicorns_own_protocol_they_do():
+    """Once this fails, uvicorn bounds it itself, and half of `Wire` can go."""
+    assert await waiting_to_be_read(WebSocketsSansIOProtocol) > 16 * SMALL
+
+
+async def test_a_ping_is_answered():
+    async with serving(Wire) as (_, port, _), connect(f"ws://127.0.0.1:{port}", ping_interval=None) as client:
+        async with asyncio.timeout(10):
+            await (await client.ping())
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_FRAGMENTS - 1])
+async def test_a_message_may_come_in_fragments(count):
+    """`websockets` adds an empty last one."""
+    async with serving(Wire) as (_, port, lengths), connect(f"ws://127.0.0.1:{port}") as client:
+        await client.send([b"ab"] * count)
+        async with asyncio.timeout(10):
+            assert await lengths.get() == 2 * count
+
+
+@pytest.mark.parametrize("fragment", [b"", b"a"])
+async def test_fragments_without_end_end_the_connection(fragment):
+    async with serving(Wire) as (_, port, lengths), connect(f"ws://127.0.0.1:{port}") as client:
+        with pytest.raises(ConnectionClosedError):
+            async with asyncio.timeout(10):
+                await client.send([fragment] * (MOST_FRAGMENTS + 1))
+                await client.recv()
+        assert client.close_code == 1009
+        assert lengths.empty()
+
+
+async def test_after_a_long_message_there_is_room_for_another():
+    async with serving(Wire) as (_, port, lengths), connect(f"ws://127.0.0.1:{port}") as client:
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                await client.send([b"ab"] * (MOST_FRAGMENTS - 1))
+                assert await lengths.get() == 2 * (MOST_FRAGMENTS - 1)
