@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import copytree
+from threading import Thread
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import ROOT, Server
 
 from models.labels import LABELS
@@ -41,17 +46,22 @@ DEVICE = pytest.param(
 
 
 @pytest.fixture(scope="module")
-def example(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, list[str]]]:
-    """The page, and what it complained of."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     media = portrait(tmp_path_factory.mktemp("media"))
-    with sync_playwright() as driver, chromium(driver, media) as browser:
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.add_init_script(REMEMBER)
-        page.goto(f"{server.url}static/example.html")
-        yield page, complaints
+    with sync_playwright() as driver, chromium(driver, media) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def example(server: Server, browser: Browser) -> tuple[Page, list[str]]:
+    """The page, and what it complained of."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script(REMEMBER)
+    page.goto(f"{server.url}static/example.html")
+    return page, complaints
 
 
 @pytest.mark.parametrize("source", ["server", DEVICE])
@@ -81,6 +91,40 @@ def test_another_source_releases_the_devices(example: tuple[Page, list[str]]) ->
     page.get_by_label("Models").select_option("device")
     expect(page.locator("#words")).to_have_text("Stopped")
     assert page.evaluate(LIVE) == 0
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_page_of_another_origin_brings_the_module_and_names_the_server(browser: Browser, tmp_path: Path) -> None:
+    copytree(ROOT / "static/js", tmp_path / "js")
+    (tmp_path / "index.html").write_text('<!doctype html><title>Other</title><link rel="icon" href="data:,">')
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=tmp_path)) as site:
+        Thread(target=site.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{site.server_port}"
+        with Server(ALLOWED_ORIGINS=address) as own:
+            page = browser.new_page()
+            page.goto(address)
+            said = page.evaluate(
+                """async (url) => {
+                    const { EmotionStream } = await import("./js/emotion-stream.js");
+                    const stream = new EmotionStream(url);
+                    const result = new Promise((resolve) => stream.addEventListener("result", ({ detail }) => {
+                        if (detail.result.face.state === "ok") resolve(detail.result);
+                    }));
+                    const missing = await stream.start({ microphone: null });
+                    const { voice, face } = await result;
+                    stream.stop();
+                    return { missing, voice: voice.state, label: face.label };
+                }""",
+                own.stream,
+            )
+            page.close()
+        site.shutdown()
+    assert said["label"] in LABELS
+    assert (said["missing"], said["voice"]) == ([], "absent")
 
 
 def test_the_example_is_as_short_as_it_is_said_to_be() -> None:
