@@ -89,12 +89,16 @@ class DeviceSite:
         settings: Which models, and how one viewer's results are made.
         packages: Folder of the npm packages.
         static: Folder of the page.
+        alone: Whether the page has no server beside it, and so no choice.
     """
 
-    def __init__(self, settings: Settings, packages: Path = PACKAGES, static: Path = STATIC) -> None:
+    def __init__(
+        self, settings: Settings, packages: Path = PACKAGES, static: Path = STATIC, *, alone: bool = False
+    ) -> None:
         self._settings = settings
         self._packages = packages
         self._static = static
+        self._alone = alone
         self._lock = Lock()  # two browsers that come at once are no reason to do it twice
 
     def manifest(self) -> dict[str, Any]:
@@ -115,12 +119,24 @@ class DeviceSite:
         with self._lock:
             return self._files.get(url)
 
-    def page(self) -> dict[str, Path]:
+    def files(self) -> tuple[DeviceFile, ...]:
+        """Return all files.
+
+        Raises:
+            DeviceError: Something is missing.
+        """
+        with self._lock:
+            return tuple(self._files.values())
+
+    def page(self) -> dict[str, bytes]:
         """Return the files of the page, by their path from its address; the page itself has none."""
         shown = sorted(path for path in self._static.rglob("*") if path.is_file())
-        paths = {path.relative_to(self._static.parent).as_posix(): path for path in shown}
-        del paths[f"{self._static.name}/sw.js"]  # a browser looks after that itself
-        return {"": paths.pop(f"{self._static.name}/index.html"), **paths}
+        contents = {path.relative_to(self._static).as_posix(): path.read_bytes() for path in shown}
+        del contents["sw.js"]  # a browser looks after that itself
+        page = contents.pop("index.html")
+        if self._alone:
+            page = page.replace(b'data-place="server"', b'data-place="device" data-fixed')
+        return {"": page, **{f"static/{path}": content for path, content in contents.items()}}
 
     @cached_property
     def _files(self) -> dict[str, DeviceFile]:
@@ -134,7 +150,7 @@ class DeviceSite:
             file.name: {"url": file.url, "bytes": len(file.content), "sha256": file.digest}
             for file in self._files.values()
         }
-        page = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.page().items()}
+        page = {path: hashlib.sha256(content).hexdigest() for path, content in self.page().items()}
         said = {
             "files": files,
             "page": page,

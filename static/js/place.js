@@ -11,7 +11,7 @@ export class PlaceSwitch {
   #progress = document.getElementById("place-progress");
   #onChange;
 
-  /** @param onChange called with "server" or "device" when the user has chosen the other one and it can be had */
+  /** @param onChange called with "server" or "device" when the user has chosen the other one */
   constructor(onChange) {
     this.#onChange = onChange;
     for (const input of this.#inputs) input.addEventListener("change", () => this.#choose(input.value));
@@ -45,22 +45,20 @@ export class PlaceSwitch {
     this.#say(placeWords(this.choice));
   }
 
-  async #choose(place) {
+  /** It holds at once: who has chosen this device and presses Start sends nothing, whatever can be had here. */
+  #choose(place) {
     if (place === this.choice) return;
-    if (place === "device") {
-      this.#say(placeWords("asking"));
-      const hindrance = await this.#hindrance();
-      if (!this.#inputs.some(({ value, checked }) => checked && value === "device")) return; // chosen back meanwhile
-      if (hindrance !== null) {
-        this.#set("server");
-        this.#say(hindrance);
-        return;
-      }
-      this.#prepare();
-    }
     this.#set(place);
     remember(place);
     this.#onChange(place);
+    if (place === "device") this.#prepare();
+  }
+
+  /** From now on the page is to work without a network. Where a browser forbids that, it works with one. */
+  async #prepare() {
+    const hindrance = await this.#hindrance();
+    if (hindrance !== null && this.choice === "device") this.#say(hindrance);
+    if (hindrance === null) navigator.serviceWorker?.register("sw.js").catch(() => {});
   }
 
   /** Why this device cannot run the models, or null. */
@@ -72,11 +70,6 @@ export class PlaceSwitch {
     } catch (error) {
       return error.message;
     }
-  }
-
-  /** From now on the page is to work without a network. Where a browser forbids that, it works with one. */
-  #prepare() {
-    navigator.serviceWorker?.register("sw.js").catch(() => {});
   }
 
   #set(place) {

@@ -70,7 +70,6 @@ const DEVICE_STATES = { connecting: "Loading the models", open: "On this device"
 const PLACES = {
   server: "Pictures and sound go to the server, which forgets them at once.",
   device: "Pictures and sound stay in this page: nothing is sent. The models are kept by this browser and work offline.",
-  asking: "Asking the server for its models\u2026",
 };
 
 /** What stands below the switch; while the models load, {loaded, total} bytes of them. */

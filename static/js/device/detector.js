@@ -1,9 +1,9 @@
 /**
- * Where the face is: MediaPipe's web task with the networks and the order of `models/detection.py`. Eyes and score are
- * the server's to the last bit; the web task rounds a box to whole pixels.
+ * Where the face is: MediaPipe's web task with the networks and the order of `models/detection.py`.
  */
 
 import { applyGeometry } from "./crop.js";
+import { detectWithRects } from "./face-rects.js";
 
 export class Detector {
   #make;
@@ -42,14 +42,8 @@ export class Detector {
 
 function find(task, image) {
   const { width, height } = image;
-  return task.detect(image).detections.map(({ boundingBox, keypoints: [right, left] }) => {
+  return detectWithRects(task, image).map(({ rect, keypoints: [right, left] }) => {
     const across = (left.x - right.x) * width;
-    const box = {
-      x: boundingBox.originX / width,
-      y: boundingBox.originY / height,
-      width: boundingBox.width / width,
-      height: boundingBox.height / height,
-    };
-    return { box, roll: across > 0 ? Math.atan2((left.y - right.y) * height, across) : 0 };
+    return { box: rect, roll: across > 0 ? Math.atan2((left.y - right.y) * height, across) : 0 };
   });
 }

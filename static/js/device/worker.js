@@ -4,9 +4,13 @@
  */
 
 import { Detector } from "./detector.js";
+import { keepRects } from "./face-rects.js";
 import { Face } from "./face.js";
-import { bringFiles, loadManifest, UnavailableError } from "./files.js";
+import { bringFiles, loadManifest } from "./files.js";
+import { silenceNotices } from "./notices.js";
 import { Voice } from "./voice.js";
+
+silenceNotices(); // before the web task takes hold of the console
 
 let models = null; // {voice, face}
 
@@ -27,7 +31,7 @@ async function answer(id, ask, said) {
   try {
     postMessage({ id, result: await QUESTIONS[ask](said) });
   } catch (error) {
-    postMessage({ id, error: String(error?.message ?? error), isUnavailable: error instanceof UnavailableError });
+    postMessage({ id, error: String(error?.message ?? error) });
   } finally {
     said.frame?.close?.();
   }
@@ -66,6 +70,7 @@ async function openRuntime(files, threads) {
 
 async function openDetector(files, { confidence, full_to_short: fullToShort }) {
   const [{ FaceDetector }, wasm] = await Promise.all([import(files.address("vision.mjs")), files.content("vision.wasm")]);
+  keepRects(FaceDetector);
   const wasmBinaryPath = URL.createObjectURL(new Blob([wasm], { type: "application/wasm" }));
   const wasmLoaderPath = files.address("vision-loader.mjs");
   const { default: loader } = await import(wasmLoaderPath);
