@@ -41,6 +41,11 @@ function socketUrl() {
   return url.href;
 }
 
+/** Pictures are taken from a video that plays; one that nobody sees will do. */
+function hiddenVideo() {
+  return Object.assign(document.createElement("video"), { muted: true, playsInline: true });
+}
+
 export class EmotionStream extends EventTarget {
   #options;
   #source;
@@ -107,10 +112,11 @@ export class EmotionStream extends EventTarget {
 
   /**
    * Open camera and microphone, and the stream. Each is a device id, "" for the default one, or null for none; `video`
-   * shows the camera's picture (the one of the first call stays). Resolves with what could not be had, [{device, reason}], or null where a `stop` came
-   * first; with no device at all the stream is closed again.
+   * shows the camera's picture (the one of the first call stays). Resolves with what could not be had,
+   * [{device, reason}], or null where a `stop` came first. With no device at all the stream is closed again, and a
+   * stream that closes releases them.
    */
-  async start({ video = document.createElement("video"), camera = "", microphone = "" } = {}) {
+  async start({ video = hiddenVideo(), camera = "", microphone = "" } = {}) {
     this.open();
     this.#capturing ??= this.#capture(video);
     const { capture, feed } = await this.#capturing;
