@@ -87,6 +87,7 @@ class Connection:
     async def _receive(self) -> None:
         while True:
             message = await self._socket.receive()
+            await asyncio.sleep(0)  # what came at once is taken in turn with what other viewers sent
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message["code"], message.get("reason"))
             text = message.get("text")

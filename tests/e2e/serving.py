@@ -39,6 +39,11 @@ class Server:
         """The page."""
         return f"http://127.0.0.1:{self.port}/"
 
+    @property
+    def stream(self) -> str:
+        """The WebSocket."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
     def command(self) -> list[str]:
         """Return what is started."""
         return [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "app:app", "--port", str(self.port)]
@@ -53,6 +58,12 @@ class Server:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{self.log()}")
             time.sleep(0.1)
+
+    def stop(self, number: int, seconds: float) -> int:
+        """Send a signal, and return the process's exit code when it has ended, in so many seconds."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(seconds)
 
     def log(self) -> str:
         """Return all that the process printed so far."""

@@ -203,6 +203,7 @@ async def test_a_thread_that_is_killed_is_replaced_and_what_it_was_at_fails(capl
     assert "reciprocal" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_thread_is_replaced_even_where_its_end_cannot_be_logged(monkeypatch):
     def reciprocal(items):
         if 0 in items:

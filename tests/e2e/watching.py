@@ -1,0 +1,166 @@
+"""A good viewer, who streams in real time and misses nothing, and viewers whose manners are worse, byte by byte."""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import websockets
+
+from tests.conformance.sample import sample
+
+CHUNK = 3_200  # bytes: a tenth of a second
+TEXT, BINARY, CLOSE, CONTINUED = 1, 2, 8, 0
+
+
+class GoodViewer:
+    """Streams sound ten times and a face twice a second until the context ends, and keeps what it is told."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.messages: list[dict[str, Any]] = []
+        self.sent = 0
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == "result"]
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == "error"]
+
+    async def wait(self, results: int) -> None:
+        """Wait for so many more results."""
+        seen = len(self.results)
+        async with asyncio.timeout(results + 5):
+            while len(self.results) < seen + results:  # noqa: ASYNC110 - the receiver has no event of its own
+                await asyncio.sleep(0.05)
+
+    async def until(self, state: str, since: int = 0, seconds: float = 20) -> None:
+        """Wait for a result in which both together are `ok`, or the like, after so many results."""
+        async with asyncio.timeout(seconds):
+            while not any(result["fused"]["state"] == state for result in self.results[since:]):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def __aenter__(self) -> Self:
+        self._socket = await websockets.connect(self._address)
+        self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        await self.until("ok")
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        sending, receiving = self._tasks
+        sending.cancel()
+        await self._socket.close()
+        await asyncio.wait(self._tasks)
+        if not sending.cancelled():
+            sending.exception()  # what it is, the other task says
+        if receiving.exception() and fault[0] is None:
+            receiving.result()
+
+    async def _send(self) -> None:
+        voice, face = sample()
+        voice = voice[: len(voice) // CHUNK * CHUNK]
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while True:
+            at = self.sent * CHUNK % len(voice)
+            self.sent += 1
+            await self._socket.send(struct.pack("<BI", 1, self.sent) + voice[at : at + CHUNK])
+            if self.sent % 5 == 1:
+                await self._socket.send(struct.pack("<BI", 2, self.sent) + face)
+            await asyncio.sleep(started + self.sent / 10 - loop.time())
+
+    async def _receive(self) -> None:
+        try:
+            async for text in self._socket:
+                self.messages.append(json.loads(text))
+        except websockets.ConnectionClosed:
+            if not self.errors or self.errors[-1]["recoverable"]:  # nobody has said why
+                raise
+
+    @property
+    def farewell(self) -> tuple[str, int | None]:
+        """The last error's code, and that of the close."""
+        return self.errors[-1]["code"], self._socket.close_code
+
+    def missed_nothing(self, *errors: str) -> None:
+        """Check that each result came, in order, whole, and no error but these."""
+        assert {error["code"] for error in self.errors} == set(errors), self.errors
+        assert all(error["recoverable"] for error in self.errors)
+        results = self.results
+        times = [result["t"] for result in results]
+        assert times == sorted(times)
+        assert results[-1]["dropped"]["results"] == results[-1]["dropped"]["audio"] == 0, results[-1]
+        assert len(results) == round(times[-1] / 0.5 - 0.25), times  # one for each half second, none missing
+        for kind in ("audio", "frame"):
+            ids = [result["used"][kind] for result in results if result["used"][kind] is not None]
+            assert ids == sorted(ids)
+        assert results[-1]["used"]["audio"] > self.sent - 20
+
+
+def connect(address: str) -> socket.socket:
+    """Open a WebSocket by hand, and return what is under it."""
+    url = urlsplit(address)
+    assert url.hostname is not None
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    raw.settimeout(10)
+    raw.connect((url.hostname, url.port or 80))
+    key = base64.b64encode(os.urandom(16)).decode()
+    raw.sendall(
+        f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += raw.recv(1)  # no more than the head
+    assert answer.startswith(b"HTTP/1.1 101")
+    return raw
+
+
+def frame(kind: int, payload: bytes, *, last: bool = True) -> bytes:
+    """One frame of a client, masked with zeros."""
+    size = struct.pack(">B", 128 | len(payload)) if len(payload) < 126 else struct.pack(">BH", 254, len(payload))
+    return bytes([kind | (128 if last else 0)]) + size + bytes(4) + payload
+
+
+def frames(raw: socket.socket) -> list[tuple[int, bytes]]:
+    """All frames that the server sends until it ends the connection."""
+    data = b""
+    try:
+        while part := raw.recv(65_536):
+            data += part
+    except ConnectionResetError:
+        pass
+    found = []
+    while len(data) >= 2:
+        kind, size, at = data[0] & 15, data[1], 2
+        if size == 126:
+            size, at = struct.unpack_from(">H", data, 2)[0], 4
+        found.append((kind, data[at : at + size]))
+        data = data[at + size :]
+    return found
+
+
+def close_code(raw: socket.socket) -> int:
+    """The code with which the server closes, whatever it says before."""
+    kind, payload = frames(raw)[-1]
+    assert kind == CLOSE
+    code: int = struct.unpack_from(">H", payload)[0]
+    return code
+
+
+@asynccontextmanager
+async def watched(address: str, *errors: str) -> AsyncIterator[GoodViewer]:
+    """Have a good viewer watch what happens, who must not be touched by it."""
+    async with GoodViewer(address) as good:
+        yield good
+        await good.wait(2)  # what comes late comes now
+    good.missed_nothing(*errors)
