@@ -52,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ravdess", type=Path, metavar="DIR", help="RAVDESS speech (default: a made voice)")
     parser.add_argument("--ravdess-av", type=Path, metavar="DIR", help="MP4s of a person (default: a portrait)")
-    parser.add_argument("--face", choices=(networks.EMBEDDED, networks.B2), default=networks.EMBEDDED,
-                        help="the face model: embedded, or as large as HSEmotion's")  # fmt: skip
+    faces = (networks.EMBEDDED, networks.INTEGERS, networks.B2)
+    parser.add_argument("--face", choices=faces, default=faces[0], help="the face model; b2 is as large as HSEmotion's")
     parser.add_argument("--baseline", action="store_true", help="measure the textbook server as well")
     parser.add_argument(
         "--viewers", type=int, nargs="+", metavar="N", help="these numbers of viewers (default: search)"
@@ -90,21 +90,23 @@ def _run(options: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, 
     }
     extra = dict(pair.split("=", 1) for pair in options.set)
     with tempfile.TemporaryDirectory() as folder:
-        chosen = {**networks.prepare(options.face, Path(folder)), **extra}
+        ours, theirs = ({**chosen, **extra} for chosen in networks.prepare(options.face, Path(folder)))
         if options.admission:
             limits = {name: value for name, value in OPEN.items() if name != "ADMISSION_LOAD"}
-            with Subject("app", {**limits, **chosen}, server_cores) as subject:
+            with Subject("app", {**limits, **ours}, server_cores) as subject:
                 run["admission"] = measure.admission(subject, conditions, options.admission, options.rate)
             return run
-        for name, module in (("server", "app"), ("baseline", "scripts.bench.baseline")):
-            if name == "server" or options.baseline:
-                with Subject(module, {**OPEN, **chosen}, server_cores) as subject:
-                    tell(f"{name}: ready after {subject.start_seconds:.2f} s")
-                    if options.viewers:
-                        run[name] = measure.given(subject, conditions, options.viewers)
-                    else:
-                        run[name] = measure.capacity(subject, conditions, options.first, MOST)
-        run["stages"] = stages.measure(chosen, material)
+        servers = [("server", "app", ours)]
+        if options.baseline:
+            servers.append(("baseline", "scripts.bench.baseline", theirs))
+        for name, module, chosen in servers:
+            with Subject(module, {**OPEN, **chosen}, server_cores) as subject:
+                tell(f"{name}: ready after {subject.start_seconds:.2f} s")
+                if options.viewers:
+                    run[name] = measure.given(subject, conditions, options.viewers)
+                else:
+                    run[name] = measure.capacity(subject, conditions, options.first, MOST)
+        run["stages"] = stages.measure(ours, material)
     return run
 
 
