@@ -1,0 +1,122 @@
+"""The image, the compose file and the cluster's configuration name what there is, and agree with each other."""
+
+import fnmatch
+import json
+import re
+
+import pytest
+import yaml
+
+from app.settings import ROOT, Settings
+
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+SERVE = yaml.safe_load((DEPLOY / "serve.yaml").read_text("utf-8"))
+KUBERAY = yaml.safe_load((DEPLOY / "kuberay.yaml").read_text("utf-8"))
+SETTINGS = {name.upper() for name in Settings.model_fields}
+COPIED = sorted({
+    source
+    for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+    for source in line.split()[:-1]
+})  # fmt: skip
+
+
+def allowed() -> list[str]:
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    return [line[1:] for line in lines if line.startswith("!")]
+
+
+def test_everything_that_is_copied_is_there_and_not_ignored():
+    assert COPIED
+    for source in COPIED:
+        assert (ROOT / source).exists(), source
+        assert any(pattern == source or pattern.startswith(f"{source}/") for pattern in allowed()), source
+
+
+def test_nothing_is_let_through_that_nobody_copies():
+    for pattern in allowed():
+        assert any(pattern == source or pattern.startswith(f"{source}/") for source in COPIED), pattern
+
+
+def test_the_models_that_serve_are_in_the_image_and_those_to_train_on_are_not():
+    weights = [path.relative_to(ROOT).as_posix() for path in (ROOT / "weights").rglob("*") if path.is_file()]
+    shipped = {path for path in weights if any(fnmatch.fnmatch(path, pattern) for pattern in allowed())}
+    assert {"weights/audio_bilstm.onnx", "weights/fer_resnet.onnx"} <= shipped
+    assert not [path for path in shipped if path.endswith(".pt")]
+
+
+def test_both_images_serve_as_somebody_who_is_not_root():
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    final = [stage for stage in stages if "CMD [" in stage]
+    assert [stage.partition(" AS ")[2].split()[0] for stage in final] == ["cluster", "server"]
+    for stage in final:
+        assert stage.index("USER emotions") < stage.rindex("\nCMD [")
+
+
+def test_names_in_capitals_that_the_image_and_the_configurations_set_are_settings():
+    told = set(COMPOSE["services"]["server"]["environment"])
+    told |= {name for application in SERVE["applications"] for name in application["runtime_env"]["env_vars"]}
+    (line,) = re.findall(r"^ENV (HOST=.*)$", DOCKERFILE, re.MULTILINE)
+    told |= set(re.findall(r"(\w+)=", line))
+    assert told <= SETTINGS
+    values = {name.lower(): value for application in SERVE["applications"]
+              for name, value in application["runtime_env"]["env_vars"].items()}  # fmt: skip
+    Settings(_env_file=None, **values)
+
+
+def test_what_compose_mounts_is_there():
+    mounts = [
+        volume.split(":")[0]
+        for service in COMPOSE["services"].values()
+        for volume in service.get("volumes", [])
+        if volume.startswith(".")
+    ]
+    assert "./prometheus.yml" in mounts
+    for mount in mounts:
+        assert (DEPLOY / mount).exists(), mount
+
+
+def test_prometheus_finds_the_server_and_grafana_finds_prometheus():
+    scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
+    (target,) = (
+        each for job in scraped["scrape_configs"] for static in job["static_configs"] for each in static["targets"]
+    )
+    assert target == f"localhost:{Settings(_env_file=None).port}"
+    assert COMPOSE["services"]["prometheus"]["network_mode"] == "service:server"
+    (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8"))[
+        "datasources"
+    ]
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://server:9090", True)
+    (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/emotions.yml").read_text("utf-8"))[
+        "providers"
+    ]
+    (dashboard,) = (volume.split(":")[:2] for volume in COMPOSE["services"]["grafana"]["volumes"] if ".json:" in volume)
+    assert dashboard[1].startswith(provider["options"]["path"] + "/")
+    variables = json.loads((DEPLOY / dashboard[0]).read_text("utf-8"))["templating"]["list"]
+    assert any(each["type"] == "datasource" and each["query"] == source["type"] for each in variables)
+
+
+def test_kubernetes_is_told_the_same_as_serve_run():
+    assert yaml.safe_load(KUBERAY["spec"]["serveConfigV2"]) == SERVE
+
+
+def test_kubernetes_runs_the_ray_that_is_pinned_in_the_image_that_is_built():
+    cluster = KUBERAY["spec"]["rayClusterConfig"]
+    pinned = re.search(r"^ray\[serve\]==(\S+)", (ROOT / "requirements-cluster.txt").read_text("utf-8"), re.MULTILINE)
+    assert cluster["rayVersion"] == pinned[1]
+    pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    (image,) = {container["image"] for pod in pods for container in pod["template"]["spec"]["containers"]}
+    assert image.rpartition("/")[2].partition(":")[0] == "emotion-cluster"
+    assert "emotion-cluster --target cluster" in DOCKERFILE
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_serve_takes_the_configuration_and_knows_every_deployment_in_it():
+    from ray.serve.schema import ServeDeploySchema
+
+    from app.inference.ray import APPLICATION, FACE, VOICE
+
+    (application,) = ServeDeploySchema.model_validate(SERVE).applications
+    assert (application.name, application.import_path) == (APPLICATION, "app.cluster:app")
+    assert {deployment.name for deployment in application.deployments} == {"Ingress", VOICE, FACE}
