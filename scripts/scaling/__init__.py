@@ -1,0 +1,1 @@
+"""From one machine to many: what a viewer costs, and what so many need."""
