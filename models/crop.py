@@ -4,7 +4,6 @@ A network sees what it learned only if the face sits in the crop as it did in tr
 describes that framing relative to the detector's box; the constants below were measured.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,36 +76,15 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
     Returns:
         The crop [size, size, channels], UInt8.
     """
-    if channels == 1:  # first, so that one channel is cut and not three
-        image, box = _grey(image, box, geometry)
     height, width = image.shape[:2]
     region = apply_geometry(box, geometry, width, height)
     side = max(1, round(region.width * width))
     cut = _upright(image, region, side) if roll == 0.0 else _leaning(image, box, geometry, side, roll)
     interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     face = np.asarray(cv2.resize(cut, (size, size), interpolation=interpolation), np.uint8)
-    return face[:, :, None] if channels == 1 else face
-
-
-def _grey(image: UInt8, box: Box, geometry: CropGeometry) -> tuple[UInt8, Box]:
-    """Return the luma of the part of a frame that a crop can reach, however it leans, and the box in that part."""
-    height, width = image.shape[:2]
-    region = apply_geometry(box, geometry, width, height)
-    side = region.width * width
-    # To the crop's farthest corner from the box's centre, about which a leaning crop turns; two pixels to interpolate.
-    shift = (abs(geometry.shift_x) + abs(geometry.shift_y)) * side / geometry.scale
-    reach = shift + side * math.sqrt(0.5) + 2
-    x, y = (box.x + box.width / 2) * width, (box.y + box.height / 2) * height
-    left, top = (min(max(0, math.floor(at - reach)), most - 1) for at, most in ((x, width), (y, height)))
-    right, bottom = (
-        min(max(first + 1, math.ceil(at + reach)), most) for first, at, most in ((left, x, width), (top, y, height))
-    )
-    part = np.asarray(cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2GRAY), np.uint8)
-    wide, high = right - left, bottom - top
-    return part, Box(
-        (box.x * width - left) / wide, (box.y * height - top) / high, box.width * width / wide,
-        box.height * height / high,
-    )  # fmt: skip
+    if channels == 1:
+        return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
+    return face
 
 
 def _upright(image: UInt8, region: Box, side: int) -> UInt8:
