@@ -156,11 +156,17 @@ class DeviceSite:
             "page": page,
             "voice": self._info(self._voice, "voice"),
             "face": self._info(self._face, "face"),
-            "detector": {"confidence": self._settings.detector_confidence, "full_to_short": asdict(FULL_TO_SHORT)},
+            "detector": {"confidence": self._confidence(), "full_to_short": asdict(FULL_TO_SHORT)},
             "settings": self._settings.model_dump(include=set(_SESSION)),
         }
         version = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
         return {"version": version, **said}
+
+    def _confidence(self) -> dict[str, float]:
+        from models.detection import LEAST_CONFIDENCE
+
+        wanted = self._settings.detector_confidence
+        return {name: max(wanted, least) for name, least in zip(_DETECTORS, LEAST_CONFIDENCE, strict=True)}
 
     @property
     def _voice(self) -> Path:

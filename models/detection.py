@@ -1,27 +1,26 @@
 """Where the face is: MediaPipe's BlazeFace (Bazarevsky et al., 2019, arXiv:1907.05047).
 
-The only module that imports MediaPipe. Its wheel (0.10.21) carries both BlazeFace networks.
+MediaPipe's wheel (0.10.21) carries both BlazeFace networks. Its graphs around them are not used: LiteRT runs the
+networks on the thread that asks, and what comes before and after, which is little, follows MediaPipe's calculators
+step by step. That takes less time, and MediaPipe's modules, slow to import, are never loaded.
 """
 
+import importlib.util
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import atan2
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
+import cv2
 import numpy as np
 
 from models.crop import CropGeometry, apply_geometry
-from models.inference import Box, UInt8
-
-# Read by glog and TensorFlow Lite when MediaPipe's library is loaded: errors only.
-os.environ.setdefault("GLOG_minloglevel", "2")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-from mediapipe.python.solutions import face_detection
+from models.inference import Box, Float32, UInt8
 
 SHORT_RANGE, FULL_RANGE = 0, 1
 
@@ -29,13 +28,14 @@ FULL_TO_SHORT: Final = CropGeometry(scale=0.955, shift_y=0.064)
 """The full-range network's box to the short-range network's, so that a box means the same whichever
 found the face. Medians over 160 frames, measured by `python -m scripts.measure_crop --videos ...`."""
 
-# Written by MediaPipe's native libraries at every start, whatever the log level.
-_STARTUP_NOTICES: Final = (
-    b"Created TensorFlow Lite XNNPACK delegate",
-    b"written to STDERR",
-    b"inference_feedback_manager.cc",
-    b"gl_context",  # said where there is a display
-)
+FULL_RANGE_LEAST: Final = 0.6
+"""Least confidence of the full-range network's finds: MediaPipe's graph of it has this one, whatever is asked for."""
+
+SAME_FACE: Final = 0.3
+"""Finds that overlap the best one by more (intersection over union) are of the same face, and are averaged with it."""
+
+# Written by LiteRT at every start, whatever the log level.
+_STARTUP_NOTICES: Final = (b"Created TensorFlow Lite XNNPACK delegate",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,11 @@ class FaceDetector:
     """
 
     def __init__(self, confidence: float = 0.5) -> None:
-        self._confidence = confidence
-        self._graphs: dict[int, Any] = {}
-        blank = np.zeros((64, 64, 3), np.uint8)
         with _without_startup_notices():
-            for network in (SHORT_RANGE, FULL_RANGE):
-                self._open(network)
-            self.detect(blank)  # the graphs start with their first frame
+            self._networks = {
+                SHORT_RANGE: _Network("face_detection_short_range", 128, ((8, 2), (16, 6)), confidence),
+                FULL_RANGE: _Network("face_detection_full_range_sparse", 192, ((4, 1),), max(confidence, FULL_RANGE_LEAST)),
+            }
 
     def detect(self, image: UInt8) -> Detection | None:
         """Return the largest face in an RGB frame [H, W, 3], or None."""
@@ -87,36 +85,100 @@ class FaceDetector:
 
     def find(self, image: UInt8, network: int) -> list[Detection]:
         """Return every face that one network (`SHORT_RANGE` or `FULL_RANGE`) finds, its box untouched."""
-        try:
-            detections = self._graphs[network].process(image).detections
-        except (RuntimeError, ValueError):
-            # A graph that failed once answers nothing any more: the next picture finds a new one.
-            self._open(network)
-            raise
-        return [_parse(found) for found in detections or ()]
+        return self._networks[network].find(image)
 
     def close(self) -> None:
-        """Stop the graphs' threads and free them."""
-        for graph in self._graphs.values():
-            graph.close()
-
-    def _open(self, network: int) -> None:
-        dead = self._graphs.pop(network, None)
-        self._graphs[network] = face_detection.FaceDetection(self._confidence, network)
-        if dead is not None:
-            with suppress(RuntimeError, ValueError):
-                dead.close()
+        """Free the networks."""
+        self._networks.clear()
 
 
-def _parse(found: Any) -> Detection:
-    where = found.location_data
-    box, points = where.relative_bounding_box, where.relative_keypoints
-    right, left = points[face_detection.FaceKeyPoint.RIGHT_EYE], points[face_detection.FaceKeyPoint.LEFT_EYE]
+class _Network:
+    """One of MediaPipe's networks, with the calculators of its graph: image to tensor, tensors to detections.
+
+    Args:
+        name: Of the file in MediaPipe's wheel.
+        size: Side of the picture that it takes.
+        grids: Of its finds, in order: pixels from one place to the next, and finds in each place.
+        confidence: Least of a find that counts.
+    """
+
+    def __init__(self, name: str, size: int, grids: tuple[tuple[int, int], ...], confidence: float) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._size = size
+        self._confidence = confidence
+        self._places = np.concatenate([_places(size // stride, count) for stride, count in grids])
+        self._interpreter = Interpreter(str(_folder() / f"{name}.tflite"), num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        outputs = {int(output["shape"][-1]): output["index"] for output in self._interpreter.get_output_details()}
+        self._scores, self._shapes = outputs[1], outputs[16]
+
+    def find(self, image: UInt8) -> list[Detection]:
+        """Return every face in an RGB frame [H, W, 3], the surest first."""
+        height, width = image.shape[:2]
+        side = max(height, width)
+        left, top, scale = (width - side) / 2, (height - side) / 2, side / self._size
+        # The frame in the middle of a black square, and no smoothing: what the networks take.
+        square = cv2.warpAffine(
+            image, np.array([[scale, 0, left], [0, scale, top]]), (self._size, self._size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
+        )  # fmt: skip
+        self._interpreter.set_tensor(self._input, square[None] * np.float32(2 / 255) - np.float32(1))
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._scores)[0, :, 0].clip(-50, 50)
+        scores = 1 / (1 + np.exp(-raw))
+        sure = np.flatnonzero(scores >= self._confidence)
+        if not len(sure):
+            return []
+        sure = sure[np.argsort(-scores[sure], kind="stable")]
+        shapes = self._interpreter.get_tensor(self._shapes)[0, sure].reshape(-1, 8, 2) / self._size
+        shapes[:, 0] += self._places[sure]  # the centre; then width and height; then six points of the face
+        shapes[:, 2:] += self._places[sure, None]
+        corners = np.concatenate([shapes[:, 0] - shapes[:, 1] / 2, shapes[:, 0] + shapes[:, 1] / 2], axis=1)
+        points = np.concatenate([corners.reshape(-1, 2, 2), shapes[:, 2:4]], axis=1)  # with right eye and left eye
+        points = (points * side + (left, top)) / (width, height)
+        return [_detection(*face) for face in _faces(points, corners, scores[sure])]
+
+
+def _folder() -> Path:
+    """Return the folder of the networks in MediaPipe's wheel, importing nothing of it.
+
+    Raises:
+        ModuleNotFoundError: MediaPipe is not installed.
+    """
+    found = importlib.util.find_spec("mediapipe")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("the package mediapipe is not installed", name="mediapipe")
+    return Path(found.submodule_search_locations[0], "modules", "face_detection")
+
+
+def _places(cells: int, count: int) -> Float32:
+    """Return the centres [cells * cells * count, 2] of a grid's cells, row by row, each `count` times."""
+    centres = (np.arange(cells, dtype=np.float32) + 0.5) / cells
+    down, across = np.meshgrid(centres, centres, indexing="ij")
+    return np.repeat(np.stack([across, down], axis=2).reshape(-1, 2), count, axis=0)
+
+
+def _faces(points: Float32, corners: Float32, scores: Float32) -> Iterator[tuple[Float32, float]]:
+    """Yield each face's points [4, 2] and score: all finds [N] of it, weighed by their scores.
+
+    `points` [N, 4, 2] are averaged where `corners` [N, 4] (left, top, right, bottom) overlap. The surest is first.
+    """
+    while len(scores):
+        common = np.minimum(corners[:, 2:], corners[0, 2:]) - np.maximum(corners[:, :2], corners[0, :2])
+        overlap = np.maximum(common, 0).prod(axis=1)
+        areas = np.maximum(corners[:, 2:] - corners[:, :2], 0).prod(axis=1)
+        same = overlap > SAME_FACE * np.maximum(areas + areas[0] - overlap, 1e-12)
+        same[0] = True
+        yield np.average(points[same], axis=0, weights=scores[same]), float(scores[0])
+        points, corners, scores = points[~same], corners[~same], scores[~same]
+
+
+def _detection(points: Float32, score: float) -> Detection:
+    (left, top), (right, bottom), right_eye, left_eye = points.tolist()
     return Detection(
-        box=Box(box.xmin, box.ymin, box.width, box.height),
-        right_eye=(right.x, right.y),
-        left_eye=(left.x, left.y),
-        score=found.score[0],
+        Box(left, top, right - left, bottom - top), (right_eye[0], right_eye[1]), (left_eye[0], left_eye[1]), score
     )
 
 

@@ -59,7 +59,7 @@ def portrait(folder: Path) -> Media:
     """A portrait and a voice that need no data."""
     return Media(
         _write_mjpeg(folder / "portrait.mjpeg", _portrait()),
-        _write_wav(folder / "portrait.wav", _voice()),
+        _write_wav(folder / "portrait.wav", portrait_voice()),
     )
 
 
@@ -78,7 +78,7 @@ def portrait_face() -> Box:
     return Box(left, top, 100 / HEAD.width, 120 / HEAD.height)
 
 
-def _voice() -> Int16:
+def portrait_voice() -> Int16:
     """A lively voice: a gliding, slightly breathy pulse train through the formants of four vowels."""
     t = np.arange(SECONDS * RATE) / RATE
     pitch = 260 + 80 * np.sin(2 * np.pi * 0.9 * t)

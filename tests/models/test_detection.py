@@ -119,3 +119,15 @@ def test_a_graph_that_dies_fails_one_picture_and_is_replaced(astronaut: np.ndarr
     assert detector.detect(nobody) is None
     assert detector.detect(astronaut) == before
     detector.close()
+
+
+@pytest.mark.parametrize("network", [SHORT_RANGE, FULL_RANGE])
+def test_a_face_that_is_less_sure_than_asked_for_is_not_reported(network: int, astronaut: np.ndarray) -> None:
+    strict, usual = FaceDetector(0.99), FaceDetector()
+    try:
+        assert all(0.5 <= face.score < 0.99 for face in usual.find(astronaut, network))
+        assert usual.find(astronaut, network)
+        assert strict.find(astronaut, network) == []
+    finally:
+        strict.close()
+        usual.close()

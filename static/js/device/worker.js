@@ -79,7 +79,7 @@ async function openDetector(files, { confidence, full_to_short: fullToShort }) {
     globalThis.ModuleFactory = loader; // the web task takes it from there, once, and a module runs once
     return FaceDetector.createFromOptions(
       { wasmLoaderPath, wasmBinaryPath },
-      { baseOptions: { modelAssetBuffer: network, delegate: "CPU" }, minDetectionConfidence: confidence },
+      { baseOptions: { modelAssetBuffer: network, delegate: "CPU" }, minDetectionConfidence: confidence[name] },
     );
   };
   return Detector.open(make, fullToShort);

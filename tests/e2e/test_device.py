@@ -1,0 +1,177 @@
+"""The models in a real Chromium: nothing leaves the page, it works without a network, and on any static host."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from serving import Server
+
+from app.device import COMMAND, PACKAGES
+from app.settings import Settings
+from models.labels import LABELS
+from scripts.device_page import serving
+from scripts.export_site import export_site
+from scripts.fake_devices import chromium, portrait
+
+if not (PACKAGES / "onnxruntime-web").is_dir():
+    pytest.skip(f"the browser's packages are not installed: {COMMAND}", allow_module_level=True)
+
+ANY_LABEL = re.compile("^(" + "|".join(label.capitalize() for label in LABELS) + ")$")
+LOADED_MS = 90_000  # models are compressed, fetched and compiled on two cores that do other things too
+
+Open = Callable[..., "Visit"]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with sync_playwright() as driver, chromium(driver, portrait(tmp_path_factory.mktemp("media"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """One that a test may end."""
+    with Server() as running:
+        yield running
+
+
+class Visit:
+    """A page, and all that leaves its browser, workers and service workers included."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.requests: list[str] = []
+        self.bodies: list[str] = []
+        self.sockets: list[str] = []
+        self.complaints: list[str] = []
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("request", lambda request: self.bodies.append(request.url) if request.post_data_buffer else None)
+        self.page: Page = context.new_page()
+        self.page.on("websocket", lambda socket: self.sockets.append(socket.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console",
+            lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        self.page.goto(url)
+
+    def choose(self, place: str) -> None:
+        self.page.get_by_role("radio", name=place).check()
+
+    def start(self) -> None:
+        self.page.get_by_role("button", name="Start").click()
+
+    def expect_results(self) -> None:
+        for path in ("voice", "face", "fused"):
+            expect(self.page.locator(f"#{path} .verdict .label")).to_have_text(ANY_LABEL, timeout=LOADED_MS)
+
+    def expect_running_in(self, place: str) -> None:
+        words = {"server": "Connected", "device": "On this device"}[place]
+        expect(self.page.locator("#connection")).to_have_text(words, timeout=LOADED_MS)
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Requests that are not for a file of our own host."""
+        site = re.escape(self.url)
+        own = re.compile(f"^(blob:{site}|{site}($|sw\\.js|static/|device/))")  # a blob is what the page has unpacked
+        return [url for url in self.requests if not own.match(url)]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def opened(url: str) -> Visit:
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            stack.callback(context.close)
+            return Visit(context, url)
+
+        yield opened
+
+
+def test_nothing_leaves_the_page_on_this_device_and_the_switch_works_while_it_runs(
+    visit: Open, own_server: Server
+) -> None:
+    here = visit(own_server.url)
+    here.choose("This device")
+    expect(here.page.locator("#notice")).to_contain_text("pictures and sound never leave it")
+    here.start()
+    expect(here.page.locator("#place-progress")).to_be_visible(timeout=LOADED_MS)
+    here.expect_results()
+    expect(here.page.locator("#place-progress")).to_be_hidden()
+    expect(here.page.locator("#place-words")).to_contain_text("nothing is sent")
+    here.expect_running_in("device")
+    settled = len(here.requests)
+    delay = here.page.locator("#delay-audio")
+    expect(delay).not_to_have_text(delay.text_content() or "", timeout=LOADED_MS)  # results come
+    here.page.wait_for_timeout(3000)
+    assert here.requests[settled:] == []  # and not one request goes
+    assert here.elsewhere == here.bodies == here.sockets == here.complaints == []
+
+    here.choose("Server")
+    here.expect_running_in("server")
+    here.expect_results()
+    assert here.sockets == [own_server.url.replace("http", "ws") + "ws"]
+    here.choose("This device")
+    here.expect_running_in("device")
+    here.expect_results()
+    assert len(here.sockets) == 1
+    assert here.complaints == []
+
+
+def test_it_works_without_a_network_after_the_first_visit(visit: Open, own_server: Server) -> None:
+    here = visit(own_server.url)
+    here.choose("This device")
+    here.start()
+    here.expect_results()
+    worker = here.context.service_workers or [here.context.wait_for_event("serviceworker")]
+    worker[0].evaluate("self.registration.active || new Promise((done) => self.addEventListener('activate', done))")
+    here.page.get_by_role("button", name="Stop").click()
+    own_server.kill()
+    try:
+        here.page.reload()
+        expect(here.page.get_by_role("radio", name="This device")).to_be_checked()
+        here.start()
+        here.expect_results()
+        here.expect_running_in("device")
+    finally:
+        own_server.start()
+
+
+def test_without_the_packages_the_switch_tells_the_command(visit: Open, server: Server) -> None:
+    here = visit(server.url)
+    detail = f"its packages are not installed: run `{COMMAND}` in its folder"
+    here.page.route("**/device/manifest.json", lambda route: route.fulfill(status=503, json={"detail": detail}))
+    here.page.get_by_role("radio", name="This device").click()
+    expect(here.page.locator("#place-words")).to_contain_text(COMMAND)
+    here.start()
+    expect(here.page.get_by_role("alert")).to_contain_text(COMMAND)  # it does not turn to the server by itself
+    expect(here.page.locator("#sign")).to_be_hidden()
+    assert here.sockets == []
+    here.choose("Server")
+    here.start()
+    here.expect_running_in("server")
+
+
+def test_any_static_host_will_do(visit: Open, tmp_path: Path) -> None:
+    assert export_site(tmp_path / "site", Settings(_env_file=None)) < 25e6
+    with serving(tmp_path / "site") as url:  # sets no header: no threads at the first visit
+        here = visit(url)
+        assert here.page.evaluate("crossOriginIsolated") is False
+        expect(here.page.locator("#place-words")).to_contain_text("nothing is sent")
+        expect(here.page.get_by_role("radio")).to_have_count(0)  # there is no choice
+        here.start()
+        here.expect_results()
+        here.expect_running_in("device")
+        here.page.get_by_role("button", name="Stop").click()
+        here.page.reload()
+        assert here.page.evaluate("crossOriginIsolated") is True  # by the service worker, from the second visit on
+        here.start()
+        here.expect_results()
+        assert here.elsewhere == here.bodies == here.sockets == here.complaints == []
+    with pytest.raises(FileExistsError):
+        export_site(tmp_path / "site", Settings(_env_file=None))
