@@ -28,8 +28,8 @@ FULL_TO_SHORT: Final = CropGeometry(scale=0.955, shift_y=0.064)
 """The full-range network's box to the short-range network's, so that a box means the same whichever
 found the face. Medians over 160 frames, measured by `python -m scripts.measure_crop --videos ...`."""
 
-FULL_RANGE_LEAST: Final = 0.6
-"""Least confidence of the full-range network's finds: MediaPipe's graph of it has this one, whatever is asked for."""
+LEAST_CONFIDENCE: Final = (0.5, 0.6)
+"""What the short-range and the full-range network report at least, as in MediaPipe's graphs."""
 
 SAME_FACE: Final = 0.3
 """Finds that overlap the best one by more (intersection over union) are of the same face, and are averaged with it."""
@@ -66,11 +66,14 @@ class FaceDetector:
     """
 
     def __init__(self, confidence: float = 0.5) -> None:
+        files = (
+            ("face_detection_short_range", 128, ((8, 2), (16, 6))),
+            ("face_detection_full_range_sparse", 192, ((4, 1),)),
+        )
         with _without_startup_notices():
-            self._networks = {
-                SHORT_RANGE: _Network("face_detection_short_range", 128, ((8, 2), (16, 6)), confidence),
-                FULL_RANGE: _Network("face_detection_full_range_sparse", 192, ((4, 1),), max(confidence, FULL_RANGE_LEAST)),
-            }
+            self._networks = [
+                _Network(*file, max(confidence, least)) for file, least in zip(files, LEAST_CONFIDENCE, strict=True)
+            ]
 
     def detect(self, image: UInt8) -> Detection | None:
         """Return the largest face in an RGB frame [H, W, 3], or None."""

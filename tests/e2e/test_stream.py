@@ -210,8 +210,8 @@ async def test_serving_imports_no_training_framework(media: Media) -> None:
         )
         assert results[-1]["fused"]["state"] == "ok"
         imported = {line.split("|")[-1].strip() for line in profiled.log().splitlines() if "import time:" in line}
-    assert {"onnxruntime", "mediapipe", "app.viewer.session"} <= imported
-    assert not imported & {"torch", "torchvision", "timm", "librosa", "hsemotion"}
+    assert {"onnxruntime", "ai_edge_litert", "app.viewer.session"} <= imported
+    assert not imported & {"mediapipe", "torch", "torchvision", "timm", "librosa", "hsemotion"}
 
 
 def make_video(path: Path, media: Media, seconds: int = 3) -> Path:

@@ -109,16 +109,29 @@ def test_other_messages_still_reach_stderr() -> None:
 
 
 @pytest.mark.parametrize("network", [SHORT_RANGE, FULL_RANGE])
-def test_a_graph_that_dies_fails_one_picture_and_is_replaced(astronaut: np.ndarray, network: int) -> None:
-    detector = FaceDetector()
-    before = detector.detect(astronaut)
-    detector._graphs[network].close()  # as dead as a graph can be
-    nobody = np.zeros((48, 64, 3), np.uint8)  # where the short range finds nothing, the full range looks
-    with pytest.raises((RuntimeError, ValueError)):
-        detector.detect(nobody)
-    assert detector.detect(nobody) is None
-    assert detector.detect(astronaut) == before
-    detector.close()
+def test_it_finds_what_mediapipes_own_graph_finds(detector: FaceDetector, astronaut: np.ndarray, network: int) -> None:
+    from mediapipe.python.solutions import face_detection
+
+    two = placed(astronaut, 80, (120, 240))
+    two[:, 260:] = placed(astronaut, 130, (450, 240))[:, 260:]
+    tall = np.ascontiguousarray(placed(astronaut, 90)[:, 220:420])
+    frames = [astronaut, two, tall, *(placed(astronaut, pixels) for pixels in (50, 90, 200, 400))]
+    graph = face_detection.FaceDetection(0.5, network)
+    try:
+        count = 0
+        for frame in frames:
+            theirs = [found.location_data for found in graph.process(frame).detections or ()]
+            ours = detector.find(frame, network)
+            assert len(ours) == len(theirs)
+            for mine, expected in zip(ours, theirs, strict=True):
+                box, eyes = expected.relative_bounding_box, expected.relative_keypoints
+                got = (mine.box.x, mine.box.y, mine.box.width, mine.box.height, *mine.right_eye, *mine.left_eye)
+                wanted = (box.xmin, box.ymin, box.width, box.height, eyes[0].x, eyes[0].y, eyes[1].x, eyes[1].y)
+                assert got == pytest.approx(wanted, abs=1e-4)
+                count += 1
+        assert count >= 5
+    finally:
+        graph.close()
 
 
 @pytest.mark.parametrize("network", [SHORT_RANGE, FULL_RANGE])
