@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """What runs the models: ONNX Runtime, or PyTorch (needs `requirements.txt`)."""
     inference_backend: Literal["local", "ray"] = "local"
     """Where the models run: in this process, or as deployments of Ray Serve (docs/scaling.md)."""
+    onnx_providers: Words = ("cpu",)
+    """What ONNX Runtime runs the models on, the preferred first: `cpu`; with `onnxruntime-gpu` also `cuda,cpu`."""
     inference_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads that one model call may use."""
     face_threads: Annotated[int, Field(ge=0, le=64)] = 0
@@ -147,7 +149,7 @@ class Settings(BaseSettings):
         except RuntimeError:
             raise PydanticCustomError("no_home", "there is no such home folder") from None
 
-    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", "onnx_providers", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value

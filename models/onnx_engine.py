@@ -1,6 +1,8 @@
 """Serving through ONNX Runtime: the default engine, without any training framework."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnxruntime
@@ -9,12 +11,43 @@ from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
 from models.calibration import REFERENCE
 from models.inference import Float32, Int16, UInt8
 
+CPU: Final = "CPUExecutionProvider"
+_SUFFIX: Final = "ExecutionProvider"
+
+_providers: tuple[str, ...] = (CPU,)  # of the whole process, as the threads of PyTorch and OpenCV are
+
+
+class ProviderError(ImportError):
+    """ONNX Runtime, as it is installed here, cannot run graphs on what was asked for."""
+
+
+def choose_providers(names: Iterable[str]) -> None:
+    """Say what runs every graph that this process opens from now on.
+
+    Args:
+        names: Of ONNX Runtime's execution providers, the preferred first: `CUDAExecutionProvider`, or `cuda` for short.
+
+    Raises:
+        ProviderError: The build of ONNX Runtime that is installed has no such provider.
+    """
+    global _providers  # noqa: PLW0603 - there is one choice, as there is one machine
+    there = {name.removesuffix(_SUFFIX).lower(): name for name in onnxruntime.get_available_providers()}
+    chosen = []
+    for name in names:
+        short = name.lower().removesuffix(_SUFFIX.lower())
+        if short not in there:
+            offered = ", ".join(sorted(there))
+            raise ProviderError(f"ONNX_PROVIDERS={name}: ONNX Runtime as it is installed here has only {offered}")
+        chosen.append(there[short])
+    _providers = tuple(chosen) or (CPU,)
+
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open a graph on the CPU.
+    """Open a graph on the chosen providers, the CPU where nobody chose.
 
     Raises:
         ArtefactError: The file is missing or no ONNX graph.
+        ProviderError: A chosen provider does not start, for want of a device or of its libraries.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -23,9 +56,13 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=list(_providers))
     except Exception as error:  # the runtime's own exceptions share no base class
         raise ArtefactError(f"cannot open {path}: {error}") from error
+    # The runtime goes on without a provider that does not start; whoever chose it is to know.
+    if missing := set(_providers) - set(session.get_providers()):
+        raise ProviderError(f"ONNX_PROVIDERS: {', '.join(sorted(missing))} does not start on this machine")
+    return session
 
 
 def read_info(session: onnxruntime.InferenceSession, path: Path, kind: str | None = None) -> ArtefactInfo:

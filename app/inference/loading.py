@@ -57,7 +57,7 @@ def _cores() -> int:
 
 def load_voice(settings: Settings) -> VoiceModel:
     """Load what hears; errors as in `load_models`."""
-    with _told():
+    with _told(settings):
         from models.loading import load_voice
 
         return load_voice(
@@ -72,7 +72,7 @@ def load_fusion(settings: Settings) -> "OnnxFusion | TorchFusion | None":
     """Load what hears and sees at once, None for late fusion; errors as in `load_models`."""
     if settings.fusion == LATE:
         return None
-    with _told():
+    with _told(settings):
         from models.loading import load_fusion
 
         return load_fusion(
@@ -92,7 +92,7 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
     Raises:
         LoadingError: as in `load_models`.
     """
-    with _told():
+    with _told(settings):
         from models.face_path import load_face_path
 
         return load_face_path(
@@ -106,12 +106,16 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(settings: Settings) -> Iterator[None]:
     # Imported here and above, so that the server's other parts can be used and tested without any model.
     from models.artefact import ArtefactError
     from models.download import UnavailableError
 
     try:
+        if settings.inference_engine == "onnx":
+            from models.onnx_engine import choose_providers
+
+            choose_providers(settings.onnx_providers)
         yield
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault

@@ -1,0 +1,23 @@
+import pytest
+
+from app.inference.loading import LoadingError, load_models
+from app.settings import Settings
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_there_are_as_many_face_paths_as_threads_are_asked_for(threads):
+    models = load_models(Settings(_env_file=None, face_model="fer_resnet", face_threads=threads))
+    paths = [models.face, *models.more_faces]
+    assert len(paths) == threads
+    assert len({id(path.detector) for path in paths}) == threads
+    assert len({id(path.model) for path in paths}) == 1
+    for path in paths:
+        path.close()
+
+
+def test_a_provider_that_is_not_there_stops_the_start_with_one_line():
+    settings = Settings(_env_file=None, face_model="fer_resnet", onnx_providers="quantum, cpu")
+    with pytest.raises(LoadingError) as refused:
+        load_models(settings)
+    assert "ONNX_PROVIDERS=quantum" in str(refused.value)
+    assert "\n" not in str(refused.value)
