@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import signal
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.serving import ROOT, Server
-from tests.e2e.watching import BINARY, GoodViewer, connect, frame, watched
+from tests.e2e.watching import BINARY, GoodViewer, connect, frame, has_viewers, watched
 
 
 class Faulty(Server):
@@ -98,6 +100,63 @@ async def test_a_wall_clock_that_jumps_is_not_noticed(told: Faulty) -> None:
         assert {result["fused"]["state"] for result in viewer.results[seen:]} == {"ok"}
 
 
+@pytest.mark.parametrize("talks", [False, True], ids=["half-open", "never reads"])
+async def test_who_does_not_answer_pings_is_let_go(told: Faulty, talks: bool) -> None:
+    chunk = frame(BINARY, struct.pack("<BI", 1, 1) + bytes(3200))
+    async with watched(told.stream):
+        with contextlib.closing(connect(told.stream)) as deaf:  # its kernel acknowledges, it does nothing
+            await has_viewers(told, 2)
+            gone = asyncio.create_task(has_viewers(told, 1))
+            while talks and not gone.done():
+                with contextlib.suppress(ConnectionError):
+                    deaf.sendall(chunk)
+                await asyncio.sleep(0.1)
+            await gone
+
+
+# --- the start ---
+
+
+class FullDisk(Server):
+    """Where no line of the log can be written."""
+
+    def __init__(self) -> None:
+        super().__init__(PYTHONPATH=str(ROOT))
+        self._log.close()
+        self._log = open("/dev/full", "r+b", buffering=0)  # noqa: SIM115, PTH123 - closed by the server
+
+
+async def test_a_disk_that_is_full_costs_the_log_alone() -> None:
+    with FullDisk() as server:
+        async with watched(server.stream):
+            pass
+        async with GoodViewer(server.stream) as viewer:
+            await asyncio.to_thread(server.stop, signal.SIGTERM, 5)
+            assert viewer.farewell == ("restart", 1012)
+
+
+@pytest.mark.parametrize("damage", ["missing", "a bit", "garbage"])
+def test_weights_that_are_missing_or_damaged_stop_the_start_with_one_line(tmp_path: Path, damage: str) -> None:
+    for name in ("audio_bilstm.onnx", "fer_resnet.onnx", "SHA256SUMS"):
+        shutil.copy(ROOT / "weights" / name, tmp_path)
+    path = tmp_path / "fer_resnet.onnx"
+    whole = path.read_bytes()
+    match damage:
+        case "missing":
+            path.unlink()
+        case "a bit":
+            path.write_bytes(whole[:5_000_000] + bytes([whole[5_000_000] ^ 1]) + whole[5_000_001:])
+        case "garbage":
+            path.write_bytes(b"<html>not found</html>")
+            (tmp_path / "SHA256SUMS").unlink()
+    with pytest.raises(RuntimeError, match="the server did not start") as refused, Server(WEIGHTS_DIR=str(tmp_path)):
+        pass
+    lines = [line for line in str(refused.value).splitlines() if "fer_resnet" in line]
+    assert len(lines) == 1
+    assert {"missing": "no model", "garbage": "cannot open"}.get(damage, "damaged or was changed") in lines[0]
+    assert "Traceback" not in str(refused.value)
+
+
 # --- the end ---
 
 
@@ -120,6 +179,7 @@ async def test_sigterm_tells_viewers_and_ends_in_time_though_a_model_hangs_and_s
         deaf = ending.enter_context(contextlib.closing(connect(server.stream)))
         async with GoodViewer(server.stream) as viewer:
             server.tell(voice="hang")
+            await viewer.wait(2)
             for _ in range(20):
                 deaf.sendall(frame(BINARY, b"\x09") * 50)
                 await asyncio.sleep(0.02)

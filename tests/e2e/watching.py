@@ -4,16 +4,19 @@ import asyncio
 import base64
 import json
 import os
+import select
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import websockets
 
 from tests.conformance.sample import sample
+from tests.e2e.serving import Server
 
 CHUNK = 3_200  # bytes: a tenth of a second
 TEXT, BINARY, CLOSE, CONTINUED = 1, 2, 8, 0
@@ -131,30 +134,53 @@ def frame(kind: int, payload: bytes, *, last: bool = True) -> bytes:
     return bytes([kind | (128 if last else 0)]) + size + bytes(4) + payload
 
 
-def frames(raw: socket.socket) -> list[tuple[int, bytes]]:
-    """All frames that the server sends until it ends the connection."""
-    data = b""
-    try:
-        while part := raw.recv(65_536):
-            data += part
-    except ConnectionResetError:
-        pass
-    found = []
-    while len(data) >= 2:
-        kind, size, at = data[0] & 15, data[1], 2
-        if size == 126:
-            size, at = struct.unpack_from(">H", data, 2)[0], 4
-        found.append((kind, data[at : at + size]))
-        data = data[at + size :]
-    return found
+class Listener:
+    """Takes apart what the server sends over a WebSocket that was opened by hand."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+        self._data = b""
+        self.messages: list[dict[str, Any]] = []
+        self.close_code: int | None = None
+
+    def listen(self, seconds: float) -> None:
+        """Take what comes within some seconds; 0 takes what is there."""
+        while self.close_code is None and select.select([self._raw], [], [], seconds)[0]:
+            part = self._raw.recv(65_536)
+            if not part:
+                return
+            self._data += part
+            self._take()
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of one type."""
+        return [message for message in self.messages if message["type"] == kind]
+
+    def _take(self) -> None:
+        while len(self._data) >= 4:
+            kind, size, at = self._data[0] & 15, self._data[1], 2
+            if size == 126:
+                size, at = struct.unpack_from(">H", self._data, 2)[0], 4
+            if len(self._data) < at + size:
+                return
+            payload, self._data = self._data[at : at + size], self._data[at + size :]
+            if kind == TEXT:
+                self.messages.append(json.loads(payload))
+            elif kind == CLOSE:
+                self.close_code = struct.unpack_from(">H", payload)[0]
 
 
-def close_code(raw: socket.socket) -> int:
-    """The code with which the server closes, whatever it says before."""
-    kind, payload = frames(raw)[-1]
-    assert kind == CLOSE
-    code: int = struct.unpack_from(">H", payload)[0]
-    return code
+async def has_viewers(server: Server, count: int, seconds: float = 15) -> None:
+    """Wait until the server counts so many viewers."""
+
+    def counted() -> int:
+        with urlopen(f"{server.url}readyz", timeout=5) as answer:  # noqa: S310 - http
+            viewers: int = json.load(answer)["viewers"]
+        return viewers
+
+    async with asyncio.timeout(seconds):
+        while await asyncio.to_thread(counted) != count:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
