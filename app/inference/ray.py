@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +27,7 @@ APPLICATION: Final = "default"
 """The name that `serve run` gives an application."""
 START_SECONDS: Final = 120.0
 """How long the deployments may take to load their models."""
+KNOCK_SECONDS: Final = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -114,18 +117,32 @@ def connect(settings: Settings) -> RayInference:
     Raises:
         LoadingError: there is no Ray, the deployments are not there, or they do not answer.
     """
+    if settings.quick_check:
+        raise LoadingError("QUICK_CHECK needs the models in this process: INFERENCE_BACKEND=local")
     try:
         if not ray.is_initialized():
+            _knock()
             ray.init(address="auto", namespace="serve", configure_logging=False, log_to_driver=False)
         find = _finder()
         voice, face = find(VOICE), find(FACE)
         fusion = None if settings.fusion == LATE else find(FUSION)
         fallback = face.handle.fallback.remote().result(timeout_s=START_SECONDS)
-    except (RayError, RayServeException, TimeoutError) as fault:
-        raise LoadingError(f"The models in Ray cannot be reached: {fault or 'they do not answer'}") from fault
+    except (RayError, RayServeException, KeyError, TimeoutError) as fault:  # KeyError: no such deployment
+        reason = next(iter(str(fault).strip('"').splitlines()), "they do not answer")
+        raise LoadingError(f"The models in Ray cannot be reached: {reason}") from fault
     except (ConnectionError, RuntimeError, ValueError) as fault:
         raise LoadingError(f"There is no Ray to ask (RAY_ADDRESS, `ray start`): {fault}") from fault
     return RayInference(voice, face, fusion, fallback=fallback, patience=settings.inference_timeout)
+
+
+def _knock() -> None:
+    """Look whether somebody listens at RAY_ADDRESS, if that is a host and a port: Ray itself would try for minutes."""
+    host, colon, port = os.environ.get("RAY_ADDRESS", "").rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+        except OSError as error:
+            raise ConnectionError(f"nobody answers at {host}:{port} ({error})") from error
 
 
 def _finder() -> Callable[[str], Model]:
