@@ -12,8 +12,8 @@ MAX_SCANS: Final = 24
 """Most scans of a JPEG: each is a pass over all pixels. Encoders of progressive JPEGs make about ten."""
 
 MAX_SIDE: Final = 4096
-"""Longest side of a picture. From 32,767 on MediaPipe ends the process; and the crop of a face may have such a side
-squared."""
+"""Longest side of a picture. OpenCV's warps take none from 32,767 on (inside MediaPipe's graphs that ended the
+process), and the crop of a face may have such a side squared."""
 
 _START, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 # Start-of-frame markers of the JPEGs that browsers and cameras make: baseline, extended, progressive.

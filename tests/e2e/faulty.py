@@ -66,13 +66,10 @@ class Faulty:
 
 
 class FaultyDetector(FaceDetector):
-    """A detector whose graphs die when it is told so: closed, as MediaPipe leaves them after an error of their own."""
+    """A detector that works, unless it is told to do something else."""
 
     def detect(self, image: Any) -> Any:
-        if order("detector") == "die":
-            tell("{}")
-            for graph in self._graphs.values():
-                graph.close()
+        obey("detector")
         return super().detect(image)
 
 
