@@ -24,7 +24,7 @@ PICTURE_INTERVAL = 0.2
 
 
 class NoMaterialError(ValueError):
-    """A folder that was given has nothing in it to send."""
+    """A folder that was given has no film in it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def gather(films: Path | None, speech: Path | None) -> Material:
         speech: RAVDESS; None makes a voice.
 
     Raises:
-        NoMaterialError: There is nothing in a folder.
+        NoMaterialError: There is no film in a folder.
+        DataLayoutError: There is no RAVDESS speech in a folder.
         ModuleNotFoundError: Films need PyAV; a portrait and a voice scikit-image and SciPy (requirements-dev.txt).
     """
     frames = _portrait() if films is None else _film_frames(films)
@@ -72,8 +73,6 @@ def _film_frames(folder: Path) -> list[bytes]:
 def _speech(root: Path) -> Int16:
     """Return clips of all labels in turn, without the pauses at their ends."""
     clips = ravdess.clips(root)
-    if not clips:
-        raise NoMaterialError(f"{root}: no RAVDESS speech in it")
     rng = np.random.default_rng(0)
     parts, length = [], 0
     for index in rng.permutation(len(clips)):
