@@ -1,0 +1,181 @@
+"""A real Ray Serve on this machine: the same answers, and what happens when replicas come, go and die."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import playwright
+import pytest
+import websockets
+from asking import SETTINGS, answers
+from cluster import Cluster, small, until
+from serving import ROOT, Server
+from test_stream import CHUNK, first_picture, sound, view
+
+from app.inference.loading import load_models
+from app.inference.local import LocalInference
+from models.calibration import REFERENCE
+from scripts.fake_devices import Media, nobody, portrait
+
+HERE = Path(__file__).parent
+NODE = Path(playwright.__file__).parent / "driver" / "node"
+PAGES = """
+import { EmotionStream } from "%s";
+for (let page = 0; page < %d; page += 1) {
+  const stream = new EmotionStream("%s");
+  stream.addEventListener("state", ({ detail }) => console.log(JSON.stringify({ page, ...detail })));
+  stream.addEventListener("problem", ({ detail }) => console.log(JSON.stringify({ page, problem: detail.code })));
+  stream.open();
+}
+"""
+PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "ADMISSION_LOAD": "0"}
+"""A result tells of the last window and the last picture alone, however they fell between the ticks."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    quick = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 2, target_ongoing_requests=0.5)}
+    with Cluster(PLAIN, quick) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
+    return portrait(tmp_path_factory.mktemp("media"))
+
+
+async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Media, tmp_path: Path) -> None:
+    pcm, picture = sound(media), first_picture(media)
+    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    darker = [cv2.imencode(".jpg", (image * share).astype(np.uint8))[1].tobytes() for share in (0.9, 0.7)]
+    questions = {
+        "windows": np.stack([np.resize(np.roll(pcm, -start), 16_000) for start in range(0, 40_000, 8_000)]),
+        "references": np.random.default_rng(0).normal(0, 0.1, (5, REFERENCE)).astype(np.float32),
+        **{f"jpeg{number}": np.frombuffer(jpeg, np.uint8) for number, jpeg in enumerate((picture, *darker))},
+    }
+    np.savez(tmp_path / "questions.npz", **questions)
+    async with asking(cluster, "answers", tmp_path / "questions.npz", tmp_path / "answers.npz") as process:
+        assert await process.wait() == 0, cluster.log()
+    there = dict(np.load(tmp_path / "answers.npz"))
+    assert "'Fusion'" in str(there.pop("missing"))  # which nobody deployed
+    local = LocalInference(*load_models(SETTINGS)[:3])
+    here = await answers(local, questions)
+    local.close()
+    assert set(there) == set(here)
+    assert (str(there["about"]), str(there["broken"])) == (here["about"], here["broken"])
+    for kind in ("voice", "statistics", "face", "box"):
+        assert there[kind] == pytest.approx(here[kind], abs=1e-5)
+
+
+async def test_a_stream_says_the_same_in_a_cluster_and_in_one_process(cluster: Cluster, media: Media) -> None:
+    again_and_again = np.resize(sound(media), CHUNK)
+    with Server(**PLAIN) as server:
+        streams = (
+            view(url, again_and_again, first_picture(media), binary=True) for url in (server.stream, cluster.stream)
+        )
+        (ready, here, faults), (ready_there, there, faults_there) = await asyncio.gather(*streams)
+    assert not faults and not faults_there
+    assert {**ready, "session": None} == {**ready_there, "session": None}
+    for path in ("voice", "face", "fused"):
+        assert there[-1][path]["state"] == here[-1][path]["state"] == "ok"
+        assert there[-1][path]["label"] == here[-1][path]["label"]
+        assert there[-1][path]["probs"] == pytest.approx(here[-1][path]["probs"], abs=1e-4)  # as rounded on the wire
+
+
+async def test_load_brings_a_replica_whose_death_costs_no_viewer_and_rest_takes_it_away(
+    cluster: Cluster, media: Media, tmp_path: Path
+) -> None:
+    assert await asyncio.to_thread(until, lambda: len(cluster.running("Face")) == 1, 60), cluster.log()
+    wall = tmp_path / "wall.jpg"
+    wall.write_bytes(first_picture(nobody(tmp_path)))
+    async with asking(cluster, "load", wall):
+        assert await asyncio.to_thread(until, lambda: len(cluster.running("Face")) == 2, 60), cluster.log()
+        viewing = asyncio.create_task(
+            view(cluster.stream, sound(media), first_picture(media), binary=True, seconds=6.0)
+        )
+        await asyncio.sleep(2.0)
+        os.kill(cluster.running("Face")[0], signal.SIGKILL)
+        _, results, errors = await viewing
+    assert {error["code"] for error in errors} <= {"inference_failed"}
+    assert len(errors) <= 3 and all(error["recoverable"] for error in errors)
+    assert len(results) >= 9
+    assert [result["face"]["state"] for result in results[-2:]] == ["ok", "ok"]
+    assert await asyncio.to_thread(until, lambda: len(cluster.replicas("Face")) == 1, 60), cluster.log()
+
+
+async def test_a_stopped_ingress_closes_with_1012_and_the_page_comes_back_elsewhere(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    script = tmp_path / "pages.mjs"
+    script.write_text(PAGES % ((ROOT / "static/js/emotion-stream.js").as_uri(), 4, cluster.stream))
+    log = (tmp_path / "pages.log").open("w+")
+    pages = await asyncio.create_subprocess_exec(NODE, script, stdout=log, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        async with viewers(cluster.stream, 4) as ends:
+            assert await asyncio.to_thread(until, lambda: said(log, state="open") == 4, 20)
+            cluster.change({"Ingress": small(1, 1)})
+            assert await asyncio.to_thread(until, lambda: len(cluster.replicas("Ingress")) == 1, 60), cluster.log()
+            gone = said(log, problem="restart")
+            assert await asyncio.to_thread(until, lambda: said(log, state="open") == 4 + gone, 20)
+    finally:
+        pages.kill()
+        await pages.wait()
+        log.close()
+    assert {tuple(end) for end in ends} == {("restart", 1012)}
+    # The load was over both replicas, and one is left: it had the others all the time.
+    assert 1 <= len(ends) + gone < 8
+
+
+@asynccontextmanager
+async def asking(cluster: Cluster, *arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Ask the cluster's models from another process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, HERE / "asking.py", *arguments, env={**os.environ, **cluster.environment}
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def viewers(url: str, count: int) -> AsyncIterator[list[list[Any]]]:
+    """Hold connections; the list fills with the last error and the close code of those that end."""
+    ends: list[list[Any]] = []
+
+    async def hold() -> None:
+        async with websockets.connect(url) as socket:
+            here.release()
+            code = None
+            with suppress(websockets.ConnectionClosed):
+                async for text in socket:
+                    code = json.loads(text).get("code", code)
+            ends.append([code, socket.close_code])
+
+    here = asyncio.Semaphore(0)
+    held = [asyncio.create_task(hold()) for _ in range(count)]
+    for _ in held:
+        await here.acquire()
+    try:
+        yield ends
+    finally:
+        for task in held:
+            task.cancel()
+        await asyncio.wait(held)
+
+
+def said(log: Any, **wanted: str) -> int:
+    """Count the lines of the pages' log that say something."""
+    log.seek(0)
+    lines = [json.loads(line) for line in log.read().splitlines() if line.endswith("}")]
+    return sum(wanted.items() <= line.items() for line in lines)
