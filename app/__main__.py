@@ -3,11 +3,12 @@
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
 from app.guard.wire import Wire
 from app.server import create_app
-from app.settings import load
+from app.settings import Settings, load
 from app.watch.logs import use_json
 
 
@@ -15,11 +16,16 @@ def main() -> None:
     """Run until interrupted."""
     settings = load()
     _refuse_no_host(settings.host, settings.port)
+    serve(settings, create_app(settings))
+
+
+def serve(settings: Settings, application: FastAPI) -> None:
+    """Run an application of `create_app` as the settings say."""
     as_json = settings.log_format == "json"
     if as_json:
         use_json()
     uvicorn.run(
-        create_app(settings),
+        application,
         host=settings.host,
         port=settings.port,
         log_config=None if as_json else LOGGING_CONFIG,

@@ -1,0 +1,206 @@
+"""Run the real server under a crowd for a long time, and say what it lost, kept and leaked.
+
+python -m scripts.soak --minutes 60 [--load 0.8] [--json FILE]
+
+Good viewers come until the server, which measures its load, has three quarters of it; others come and go, strangers
+misbehave, and the models fail in turn. It ends with 1 where a good viewer lost a result beyond those that the server
+says it dropped, was told what it should not be or closed, memory rises, or a thread or task is left over. Linux; the
+viewers share the machine with the server.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+import urllib.request
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.guard.admission import SPAN
+from scripts.bench.material import gather
+from scripts.bench.subject import Subject
+from scripts.bench.viewer import Envelopes
+from scripts.soak.report import Figures, Held, Sample, text, trend, verdict
+from scripts.soak.strangers import pester
+from scripts.soak.viewers import Good, churn, come
+
+SAMPLE_SECONDS = 2.0
+SETTLE_SECONDS = 60.0
+GUESTS, STRANGERS = 3, 3
+ROOM = 0.25
+"""Share of the load that is left to guests and strangers."""
+
+
+class Watch:
+    """Looks at the server's process from outside."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/soak"
+        self.samples: list[Sample] = []
+        self.faults: dict[str, int] = {}
+
+    async def ask(self) -> dict[str, Any]:
+        """Return what `/soak` says now."""
+        return await asyncio.to_thread(self._ask)
+
+    async def held(self) -> Held:
+        """Return what runs in the process."""
+        said = await self.ask()
+        return Held(tuple(said["threads"]), said["tasks"])
+
+    async def sample(self) -> None:
+        """Take a sample now and then until cancelled."""
+        while True:
+            said = await self.ask()
+            self.faults = said["faults"]
+            now = time.monotonic()
+            self.samples.append(Sample(now, said["mib"], said["objects"], said["viewers"], said["load"]))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def _ask(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - http, made above
+            said: dict[str, Any] = json.load(answer)
+            return said
+
+
+async def fill(port: int, envelopes: Envelopes, watch: Watch, load: float, seconds: float) -> list[Good]:
+    """Let good viewers in, one after the other, until the load is as it should be or the server takes no more."""
+    good: list[Good] = []
+    until, refused = time.monotonic() + seconds, 0
+    while time.monotonic() < until and refused < 3:
+        viewer = await come(port, envelopes, 7 * len(good))
+        if viewer is None:
+            refused += 1
+            await asyncio.sleep(1)
+            continue
+        good.append(viewer)
+        await asyncio.sleep(0.5)
+        if (await watch.ask())["load"] >= load:
+            await asyncio.sleep(SPAN)  # so long the measure needs
+            if (await watch.ask())["load"] >= load:
+                break
+    return good
+
+
+async def settle(watch: Watch, before: Held) -> Held:
+    """Wait until all have left; return what still runs then, or after a minute."""
+    until = time.monotonic() + SETTLE_SECONDS
+    after = await watch.held()
+    while sum(after.tasks.values()) > sum(before.tasks.values()) and time.monotonic() < until:
+        await asyncio.sleep(0.5)
+        after = await watch.held()
+    return after
+
+
+async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
+    """Return what was seen in so many seconds."""
+    envelopes = Envelopes(gather(None, None), binary=True)
+    watch = Watch(port)
+    await watch.ask()
+    before, first = await watch.held(), await watch.ask()
+    good = await fill(port, envelopes, watch, (1 - ROOM) * load, min(120.0, seconds / 2))
+    came, strange = Counter[str](), Counter[str]()
+    tasks = [asyncio.create_task(watch.sample())]
+    for number in range(GUESTS):
+        tasks.append(asyncio.create_task(churn(port, envelopes, random.Random(seed + number), came)))  # noqa: S311
+    for number in range(STRANGERS):
+        tasks.append(asyncio.create_task(pester(port, random.Random(seed + 100 + number), strange)))  # noqa: S311
+    began = time.monotonic()
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    broken = [task.exception() for task in tasks if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    lasted = time.monotonic() - began
+    good_left = [viewer.log.closed for viewer in good if viewer.log.closed is not None]
+    for viewer in good:
+        viewer.leave()
+    after, last = await settle(watch, before), await watch.ask()
+    if broken:
+        raise RuntimeError("the soak itself failed") from broken[0]
+    figures = _figures(
+        lasted, good, good_left, watch, came, strange, (before, after), (first["objects"], last["objects"])
+    )
+    return replace(figures, wrong=verdict(figures))
+
+
+def _figures(
+    seconds: float,
+    good: list[Good],
+    good_left: list[int],
+    watch: Watch,
+    came: Counter[str],
+    strange: Counter[str],
+    held: tuple[Held, Held],
+    objects: tuple[int, int],
+) -> Figures:
+    dropped, errors, states = Counter[str](), Counter[str](), Counter[str]()
+    for viewer in good:
+        dropped.update(viewer.dropped)
+        errors.update(viewer.log.errors)
+        states.update(viewer.states)
+    ages = [1000 * age for viewer in good for _, age, _, _ in viewer.log.results if age is not None]
+    slope, rise = trend(watch.samples)
+    mib, load = ([getattr(sample, name) for sample in watch.samples] for name in ("mib", "load"))
+    viewers = [sample.viewers for sample in watch.samples]
+    return Figures(
+        seconds=round(seconds, 1),
+        good=len(good),
+        good_left=good_left,
+        results=sum(states.values()),
+        lost=sum(viewer.lost for viewer in good),
+        dropped=dict(dropped),
+        answered=states["ok"] / max(1, sum(states.values())),
+        delay_ms=(float(np.percentile(ages, 50)), float(np.percentile(ages, 95))) if ages else (None, None),
+        errors=dict(errors),
+        churn=dict(came),
+        strangers=dict(strange),
+        faults=watch.faults,
+        load=(float(np.mean(load)), max(load)),
+        viewers=(float(np.mean(viewers)), max(viewers)),
+        mib=(min(mib), float(np.mean(mib)), max(mib)),
+        objects=objects,
+        slope_mib_per_hour=slope * 3600,
+        rise_mib=rise,
+        before=held[0],
+        after=held[1],
+    )
+
+
+def main() -> None:
+    """Parse the command line, start the server, soak it, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument(
+        "--load", type=float, default=0.8, help="of the server, as it measures it (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--faults", type=float, default=30.0, metavar="SECONDS", help="between two faults of the models"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    settings = {
+        "FACE_MODEL": "fer_resnet",
+        "ADMISSION_LOAD": str(min(1.0, options.load + 0.15)),
+        "SOAK_FAULT_EVERY": str(options.faults),
+        "MAX_VIEWERS_PER_ADDRESS": "0",
+    }
+    with Subject("scripts.soak.server", settings) as server:
+        figures = asyncio.run(soak(server.port, 60 * options.minutes, options.load, options.seed))
+        log = server.log()
+    print(text(figures))
+    if options.json:
+        options.json.write_text(json.dumps(figures.as_json(), indent=1), "utf-8")
+    if figures.wrong:
+        sys.exit(f"not as it should be; the server's log ends with\n{log[-3000:]}")
+
+
+if __name__ == "__main__":
+    main()

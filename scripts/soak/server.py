@@ -1,0 +1,140 @@
+"""The real server, whose models fail now and then, and which tells at `/soak` what its process holds.
+
+Started by `python -m scripts.soak`. As `python -m app`, with the settings of the environment; every SOAK_FAULT_EVERY
+seconds one kind of fault after the other lasts for a second.
+"""
+
+import asyncio
+import gc
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from app.__main__ import serve
+from app.inference.loading import load_models
+from app.inference.local import LocalInference
+from app.server import create_app
+from app.settings import Settings, load
+from app.watch.telemetry import Telemetry
+
+DIES: Final = "voice's thread dies"
+FAULTS: Final = ("voice fails", "face fails", "voice is not a number", "face is slow", DIES)
+LASTS: Final = 1.0
+SLOW: Final = 0.4
+
+
+class Faults:
+    """Which fault is on, by the time: each in turn, the first after one interval.
+
+    Args:
+        every: Seconds between the beginnings of two.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every = every
+        self._clock = clock
+        self._began = clock()
+        self._died = -1.0
+        self.done: Counter[str] = Counter()
+
+    def strike(self, part: str) -> str | None:
+        """Return the fault that is on where it is of this part, and count it; a thread dies once in its turn."""
+        turn, passed = divmod(self._clock() - self._began, self._every)
+        fault = FAULTS[(int(turn) - 1) % len(FAULTS)]
+        if turn < 1 or passed > LASTS or not fault.startswith(part):
+            return None
+        if fault == DIES:
+            if self._died == turn:
+                return None
+            self._died = turn
+        self.done[fault] += 1
+        return fault
+
+
+class Flawed:
+    """A model, or the path to one, that works unless a fault is on."""
+
+    def __init__(self, real: Any, part: str, faults: Faults) -> None:
+        self._real = real
+        self._part = part
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def predict(self, *questions: Any) -> Any:
+        """Answer as the voice model does, or not."""
+        match self._faults.strike(self._part):
+            case "voice fails":
+                raise RuntimeError("the soak lets the voice model fail")
+            case "voice's thread dies":
+                raise SystemExit
+            case "voice is not a number":
+                return self._real.predict(*questions) * np.nan
+        return self._real.predict(*questions)
+
+    def analyse(self, jpegs: Sequence[bytes]) -> Any:
+        """Answer as the face path does, or not."""
+        match self._faults.strike(self._part):
+            case "face fails":
+                raise RuntimeError("the soak lets the face path fail")
+            case "face is slow":
+                time.sleep(SLOW)
+        return self._real.analyse(jpegs)
+
+
+def flawed_inference(settings: Settings, telemetry: Telemetry, faults: Faults) -> LocalInference:
+    """Load the models as the server does, and let them fail."""
+    models = load_models(settings)
+    return LocalInference(
+        Flawed(models.voice, "voice", faults),
+        Flawed(models.face, "face", faults),
+        models.fusion,
+        more_faces=[Flawed(face, "face", faults) for face in models.more_faces],
+        fallback=models.fallback,
+        max_batch=settings.max_batch,
+        patience=settings.inference_timeout,
+        observe=telemetry.called,
+    )
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    settings = load()
+    telemetry = Telemetry(settings)
+    faults = Faults(float(os.environ.get("SOAK_FAULT_EVERY", "30")))
+    application = create_app(settings, flawed_inference(settings, telemetry, faults), telemetry)
+    asked = count(1)
+
+    @application.get("/soak", include_in_schema=False)
+    async def state() -> dict[str, Any]:
+        tasks = Counter(_name(task) for task in asyncio.all_tasks() if task is not asyncio.current_task())
+        pages = int(Path("/proc/self/statm").read_text().split()[1])  # noqa: ASYNC240 - no disk is behind it
+        return {
+            "asked": next(asked),
+            "mib": pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+            "threads": sorted(thread.name for thread in threading.enumerate()),
+            "tasks": dict(tasks),
+            "objects": len(gc.get_objects()),
+            "viewers": application.state.streaming.viewers,
+            "load": telemetry.admission.load(time.monotonic()),
+            "faults": dict(faults.done),
+        }
+
+    serve(settings, application)
+
+
+def _name(task: "asyncio.Task[Any]") -> str:
+    return str(getattr(task.get_coro(), "__qualname__", task.get_coro()))
+
+
+if __name__ == "__main__":
+    main()
