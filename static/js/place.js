@@ -17,7 +17,7 @@ export class PlaceSwitch {
     for (const input of this.#inputs) input.addEventListener("change", () => this.#choose(input.value));
     if (this.isFixed) this.showReady();
     else this.#set(remembered() === "device" ? "device" : "server");
-    if (this.choice === "device") this.#prepare();
+    if (this.choice === "device") this.#prepare({ wanted: false });
   }
 
   /** "server" or "device". */
@@ -32,8 +32,9 @@ export class PlaceSwitch {
 
   /** @param progress {loaded, total} of the models' files, or null once they are there */
   showProgress(progress) {
-    this.#progress.hidden = progress === null;
-    if (progress === null) return;
+    const isShown = progress !== null && this.choice === "device";
+    this.#progress.hidden = !isShown;
+    if (!isShown) return;
     this.#progress.max = progress.total;
     this.#progress.value = progress.loaded;
     this.#say(placeWords("loading", progress));
@@ -51,24 +52,27 @@ export class PlaceSwitch {
     this.#set(place);
     remember(place);
     this.#onChange(place);
-    if (place === "device") this.#prepare();
+    if (place === "device") this.#prepare({ wanted: true });
   }
 
-  /** From now on the page is to work without a network. Where a browser forbids that, it works with one. */
-  async #prepare() {
-    const hindrance = await this.#hindrance();
-    if (hindrance !== null && this.choice === "device") this.#say(hindrance);
-    if (hindrance === null) navigator.serviceWorker?.register("sw.js").catch(() => {});
-  }
-
-  /** Why this device cannot run the models, or null. */
-  async #hindrance() {
+  /**
+   * Load the models, if the user has just asked for them or they are here; else a Start does. From now on the page is
+   * to work without a network; where a browser forbids that, it works with one.
+   */
+  async #prepare({ wanted }) {
     try {
-      const { loadManifest } = await import("./device/files.js");
-      await loadManifest(document.baseURI);
-      return null;
+      const base = document.baseURI;
+      const [{ isKept, loadManifest }, { warmEngine }] = await Promise.all([
+        import("./device/files.js"),
+        import("./device/engine.js"),
+      ]);
+      const manifest = await loadManifest(base);
+      navigator.serviceWorker?.register("sw.js").catch(() => {});
+      if (!wanted && !(await isKept(base, manifest))) return;
+      await warmEngine({ base, onProgress: (progress) => this.showProgress(progress) });
+      this.showReady();
     } catch (error) {
-      return error.message;
+      if (this.choice === "device") this.#explain(error.message);
     }
   }
 
@@ -76,6 +80,11 @@ export class PlaceSwitch {
     root.dataset.place = place;
     for (const input of this.#inputs) input.checked = input.value === place;
     this.showReady();
+  }
+
+  #explain(words) {
+    this.showProgress(null);
+    this.#say(words);
   }
 
   #say(words) {

@@ -73,6 +73,10 @@ class Visit:
         words = {"server": "Connected", "device": "On this device"}[place]
         expect(self.page.locator("#connection")).to_have_text(words, timeout=LOADED_MS)
 
+    def expect_kept(self) -> None:
+        """Wait until the page itself is kept for a visit without a network."""
+        self.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+
     @property
     def elsewhere(self) -> list[str]:
         """Requests that are not for a file of our own host."""
@@ -99,12 +103,13 @@ def test_nothing_leaves_the_page_on_this_device_and_the_switch_works_while_it_ru
     here = visit(own_server.url)
     here.choose("This device")
     expect(here.page.locator("#notice")).to_contain_text("pictures and sound never leave it")
-    here.start()
     expect(here.page.locator("#place-progress")).to_be_visible(timeout=LOADED_MS)
+    here.start()
     here.expect_results()
     expect(here.page.locator("#place-progress")).to_be_hidden()
     expect(here.page.locator("#place-words")).to_contain_text("nothing is sent")
     here.expect_running_in("device")
+    here.expect_kept()
     settled = len(here.requests)
     delay = here.page.locator("#delay-audio")
     expect(delay).not_to_have_text(delay.text_content() or "", timeout=LOADED_MS)  # results come
@@ -128,8 +133,7 @@ def test_it_works_without_a_network_after_the_first_visit(visit: Open, own_serve
     here.choose("This device")
     here.start()
     here.expect_results()
-    worker = here.context.service_workers or [here.context.wait_for_event("serviceworker")]
-    worker[0].evaluate("self.registration.active || new Promise((done) => self.addEventListener('activate', done))")
+    here.expect_kept()
     here.page.get_by_role("button", name="Stop").click()
     own_server.kill()
     try:

@@ -28,18 +28,25 @@
  * @throws {Error} whose message says why they cannot be had
  */
 export async function openEngine({ base, onProgress = () => {}, signal, threads = usualThreads() }) {
-  const asked = new Questions(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }), onProgress);
+  const engine = taken(base, threads) ?? begun(base, threads);
+  const { asked, said } = engine;
+  asked.onProgress = onProgress;
+  let isOpen = true;
+  const ask = (...question) => (isOpen ? asked.ask(...question) : Promise.reject(new Error("the models are closed")));
   const giveUp = () => asked.end(signal.reason);
   signal?.addEventListener("abort", giveUp);
   try {
     signal?.throwIfAborted();
-    const said = await asked.ask("open", { base: String(base), threads });
     return {
-      ...said,
-      hear: ({ samples, reference, describe }) => asked.ask("hear", { window: { samples, reference, describe } }),
-      see: (frame) => asked.ask("see", { frame }, frame instanceof ImageData ? [] : [frame]),
-      classify: (crop) => asked.ask("classify", { crop }),
-      close: () => asked.end(new Error("the models are closed")),
+      ...(await said),
+      hear: ({ samples, reference, describe }) => ask("hear", { window: { samples, reference, describe } }),
+      see: (frame) => ask("see", { frame }, frame instanceof ImageData ? [] : [frame]),
+      classify: (crop) => ask("classify", { crop }),
+      close: () => {
+        isOpen = false;
+        if (asked.isBusy) asked.end(new Error("the models are closed")); // its answer is nobody's
+        else giveBack(engine); // who starts again need not load again
+      },
     };
   } catch (error) {
     asked.end(error);
@@ -47,6 +54,39 @@ export async function openEngine({ base, onProgress = () => {}, signal, threads 
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
+}
+
+/**
+ * Load the models before anybody opens them: the next `openEngine` has them at once.
+ *
+ * @throws {Error} whose message says why they cannot be had
+ */
+export async function warmEngine({ base, onProgress = () => {}, threads = usualThreads() }) {
+  const engine = taken(base, threads) ?? begun(base, threads);
+  engine.asked.onProgress = onProgress;
+  giveBack(engine); // who opens it meanwhile waits for the same load
+  await engine.said;
+}
+
+let spare = null; // {base, threads, asked, said}: loaded or loading, and nobody's
+
+function begun(base, threads) {
+  const asked = new Questions(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+  const said = asked.ask("open", { base: String(base), threads });
+  said.catch((error) => asked.end(error)); // a worker that could not load is of no use to the next
+  return { base: String(base), threads, asked, said };
+}
+
+function taken(base, threads) {
+  const found = spare;
+  if (found?.base !== String(base) || found.threads !== threads || found.asked.hasEnded) return null;
+  spare = null;
+  return found;
+}
+
+function giveBack(engine) {
+  spare?.asked.end(new Error("the models are closed"));
+  spare = engine;
 }
 
 /** Threads need memory that is shared, which only an isolated page has. Half of the cores are left to the page. */
@@ -61,10 +101,20 @@ class Questions {
   #nextId = 1;
   #ended = null; // why
 
-  constructor(worker, onProgress) {
+  onProgress = () => {};
+
+  constructor(worker) {
     this.#worker = worker;
-    worker.onmessage = ({ data }) => (data.progress ? onProgress(data.progress) : this.#answered(data));
+    worker.onmessage = ({ data }) => (data.progress ? this.onProgress(data.progress) : this.#answered(data));
     worker.onerror = ({ message }) => this.end(new Error(message || "the models' worker cannot be loaded"));
+  }
+
+  get isBusy() {
+    return this.#waiting.size > 0;
+  }
+
+  get hasEnded() {
+    return this.#ended !== null;
   }
 
   ask(question, said, transfer = []) {

@@ -33,6 +33,14 @@ async function reason(answer) {
   return `This server has no models for browsers: ${said.detail ?? `status ${answer.status}`}.`;
 }
 
+/** Whether all files of a manifest are here. */
+export async function isKept(base, { files }) {
+  const kept = await caches.open(KEPT);
+  const folder = new URL("device/", base);
+  const found = await Promise.all(Object.values(files).map(({ url }) => kept.match(new URL(url, folder))));
+  return found.every(Boolean);
+}
+
 /**
  * Bring every file that is not here yet, and forget those that are not in the manifest.
  *
