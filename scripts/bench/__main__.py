@@ -3,7 +3,7 @@
 python -m scripts.bench [--ravdess DIR --ravdess-av DIR] [--baseline] [--face b2] [--save FILE.json] [--plot FILE.png]
 python -m scripts.bench --viewers 20 40 [--json]
 python -m scripts.bench --admission 200
-python -m scripts.bench --show FILE.json ...
+python -m scripts.bench --show FILE.json ... [--into docs/performance.md]
 
 It starts the real server as a process, and viewers as others, who send real frames and a real voice as the page does
 (without data: a portrait and a made voice). A number of viewers holds if 95 % of the results come within 250 ms of
@@ -33,7 +33,11 @@ def main() -> None:
     """Parse the command line, measure, print."""
     options = _parser().parse_args()
     if options.show:
-        print(report.tables(json.loads(path.read_text()) for path in options.show))
+        text = report.tables(json.loads(path.read_text()) for path in options.show)
+        if options.into:
+            options.into.write_text(report.between_marks(options.into.read_text(), text))
+        else:
+            print(text)
         return
     if not sys.platform.startswith("linux"):
         sys.exit("scripts.bench reads /proc: it runs on Linux only")
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--save", type=Path, metavar="FILE.json")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.json", help="print the tables of saved runs")
+    parser.add_argument("--into", type=Path, metavar="FILE.md", help="put them there, between its marks, instead")
     return parser
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from scripts.bench.measure import points
 from scripts.bench.observed import DELAY_LIMIT
 
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 _SERVERS = {"server": "this server", "baseline": "textbook server"}
 
 
@@ -15,10 +16,25 @@ def tables(runs: Iterable[dict[str, Any]]) -> str:
     return "\n\n".join(part for run in runs for part in _parts(run))
 
 
+def between_marks(document: str, text: str) -> str:
+    """Return a document with `text` in place of what was between its marks.
+
+    Raises:
+        ValueError: It has no marks.
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"there are no marks {BEGIN} and {END} in it")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
 def _parts(run: dict[str, Any]) -> Iterable[str]:
     machine = run["machine"]
+    title = " and ".join(words for name, words in _SERVERS.items() if name in run) or "admission"
+    yield f"### {title[0].upper()}{title[1:]}, face model `{run['face']}`"
     yield (
-        f"{machine['processor']}, {machine['cores']} cores; face model `{run['face']}`, {run['messages']} messages, "
+        f"{machine['processor']}, {machine['cores']} cores; {run['messages']} messages, "
         f"server on {run['server_cores'] or 'all'} cores; {run['source']}; {run['seconds']:g} s for each load; "
         f"commit {run['commit']}"
     )

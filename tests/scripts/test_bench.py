@@ -205,6 +205,10 @@ def test_viewers_of_the_real_server_get_their_results(material: Material, tmp_pa
     }  # fmt: skip
     text = report.tables([json.loads(json.dumps(run))])
     assert "| this server |" in text and "| textbook server |" in text
+    document = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nmore\n"
+    assert report.between_marks(document, text) == f"# Title\n\n{report.BEGIN}\n\n{text}\n\n{report.END}\n\nmore\n"
+    with pytest.raises(ValueError, match="no marks"):
+        report.between_marks("# Title", text)
     report.plot(run, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
