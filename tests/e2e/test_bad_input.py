@@ -119,24 +119,17 @@ def said_to(address: str, data: bytes, *, slices: int = 65_536, seconds: float =
     return listener
 
 
-async def test_fragments_that_interleave_are_a_protocol_error_of_their_sender_alone(server: Server) -> None:
+async def test_what_breaks_the_protocol_below_messages_ends_its_own_connection_alone(server: Server) -> None:
+    interleaved = frame(TEXT, b'{"type": ', last=False) + frame(BINARY, b"\x01\0\0\0\0\0\0")
+    not_utf8 = frame(TEXT, b'{"type": "\xff\xfe"}')
+    parts = [frame(CONTINUED if number else BINARY, bytes(65_000), last=False) for number in range(17)]
+    too_big = b"".join(parts) + frame(CONTINUED, b".")
     async with watched(server.stream):
-        data = frame(TEXT, b'{"type": ', last=False) + frame(BINARY, b"\x01\0\0\0\0\0\0")
-        assert (await asyncio.to_thread(said_to, server.stream, data)).close_code == 1002
-
-
-async def test_text_that_is_not_utf8_is_a_protocol_error_of_its_sender_alone(server: Server) -> None:
-    async with watched(server.stream):
-        data = frame(TEXT, b'{"type": "\xff\xfe"}')
-        assert (await asyncio.to_thread(said_to, server.stream, data)).close_code == 1007
-
-
-async def test_a_message_that_is_too_big_is_refused_in_words_and_ends_its_connection(server: Server) -> None:
-    parts = [bytes(65_000)] * 17
-    data = b"".join(frame(CONTINUED if number else BINARY, part, last=False) for number, part in enumerate(parts))
-    async with watched(server.stream):
-        told = await asyncio.to_thread(said_to, server.stream, data + frame(CONTINUED, b"."))
-    assert (told.of_type("error")[-1]["code"], told.close_code) == ("too_big", 1009)
+        told = await asyncio.gather(
+            *(asyncio.to_thread(said_to, server.stream, data) for data in (interleaved, not_utf8, too_big))
+        )
+    assert [listener.close_code for listener in told] == [1002, 1007, 1009]
+    assert told[2].of_type("error")[-1]["code"] == "too_big"
 
 
 async def test_a_message_may_come_one_byte_at_a_time_and_in_fragments(server: Server) -> None:

@@ -45,6 +45,12 @@ class GoodViewer:
             while len(self.results) < seen + results:  # noqa: ASYNC110 - the receiver has no event of its own
                 await asyncio.sleep(0.05)
 
+    async def until_error(self) -> None:
+        """Wait for the first error."""
+        async with asyncio.timeout(20):
+            while not self.errors:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     async def until(self, state: str, since: int = 0, seconds: float = 20) -> None:
         """Wait for a result in which both together are `ok`, or the like, after so many results."""
         async with asyncio.timeout(seconds):
