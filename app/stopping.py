@@ -77,10 +77,12 @@ class _Stop:
             self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
-        self._give_back()
-        signal.raise_signal(number)
+        if self._before:  # else somebody insisted meanwhile
+            self._give_back()
+            signal.raise_signal(number)
 
     def _give_back(self) -> None:
-        for number, handler in self._before.items():
+        while self._before:
+            number, handler = self._before.popitem()
             if signal.getsignal(number) == self._hear:
                 signal.signal(number, handler)
