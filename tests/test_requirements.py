@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scripts.supply_chain import LOCKS
@@ -94,6 +95,19 @@ def test_the_licences_of_exactly_the_locked_packages_are_listed() -> None:
     assert listed == locked(LOCKS[0])
     assert {package for package, *_, serve in rows if serve} == set(locked(LOCKS[1]))
     assert not [package for package, _, licence, _ in rows if licence == "not stated" and package != "cuda-toolkit"]
+
+
+def test_pip_takes_every_pinned_package_on_both_pythons() -> None:
+    """uv goes past an upper bound of `Requires-Python`, pip does not."""
+    refused = {}
+    for package in pins(".ci/constraints.txt"):
+        try:
+            said = metadata.metadata(package).get("Requires-Python")
+        except metadata.PackageNotFoundError:  # other systems' packages
+            continue
+        if said and not all(SpecifierSet(said).contains(version) for version in ("3.11.9", "3.12.9")):
+            refused[package] = said
+    assert refused == {}
 
 
 def test_the_project_allows_the_pythons_that_the_locks_are_made_for() -> None:
