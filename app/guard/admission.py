@@ -16,6 +16,10 @@ RESUME: Final = 0.85
 UNMEASURED: Final = 8
 """Viewers who may come before anything is measured of them; beyond, there may be twice as many as were measured."""
 
+TAIL: Final = 2.0
+"""The latest twentieth of the results is at least so many times as late as their mean, and it is them that viewers
+notice: with the usual `ADMISSION_LOAD` nobody comes in while results are 0.1 s late on average."""
+
 LEAST: Final = 0.25
 """Viewers below whom what is measured tells too little to make a cost of."""
 
@@ -109,8 +113,8 @@ class Admission:
         return max((busy.rate(now) for busy in self._busy.values()), default=0.0)
 
     def _late(self, now: float) -> float:
-        """Return the mean lateness; of next to no results there is none to speak of."""
-        return self._lateness.rate(now) / max(self._results.rate(now), 1 / SPAN)
+        """Return how late the latest twentieth is, about, 1 at most; next to no results are not late."""
+        return min(1.0, TAIL * self._lateness.rate(now) / max(self._results.rate(now), 1 / SPAN))
 
     def _count(self, now: float, *, viewers: int = 0, settled: int = 0) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.guard.admission import RESUME, SPAN, UNMEASURED, Admission, Fading
+from app.guard.admission import RESUME, SPAN, TAIL, UNMEASURED, Admission, Fading
 
 STEP = 0.5
 
@@ -119,11 +119,14 @@ def test_the_first_viewer_is_let_in_whatever_was_measured():
 def test_results_that_are_late_keep_new_viewers_out_however_idle_the_models_are():
     house = House(cost=0.0001)
     assert house.knock()
-    house.live(20, lateness=0.5)
+    house.live(20, lateness=0.25)
     assert house.knock()
-    house.live(20, lateness=0.9)
+    assert house.load == pytest.approx(TAIL * 0.25, abs=0.01)
+    house.live(20, lateness=0.45)
     assert not house.knock()
-    assert house.load == pytest.approx(0.9, abs=0.01)
+    assert house.load == pytest.approx(TAIL * 0.45, abs=0.01)
+    house.live(20, lateness=0.9)
+    assert house.load == 1.0
     house.live(20, lateness=0.1)
     assert house.knock()
 
