@@ -238,6 +238,9 @@ async def test_it_is_not_ready_before_the_models_are_loaded():
         assert (await client.get("/healthz")).status_code == 200
         async with app.router.lifespan_context(app):
             assert (await client.get("/readyz")).status_code == 200
+            await app.state.streaming.drain(1)
+            stopping = await client.get("/readyz")
+            assert (stopping.status_code, stopping.json()) == (503, {"status": "stopping"})
         assert (await client.get("/readyz")).status_code == 503
 
 
