@@ -23,14 +23,14 @@ STATIC: Final = ROOT / "static"
 PACKAGES: Final = ROOT / "node_modules"
 COMMAND: Final = "npm ci --omit=dev"
 
-_SCRIPTS: Final = {
+SCRIPTS: Final = {
     "ort.mjs": "onnxruntime-web/dist/ort.wasm.min.mjs",
     "ort-threads.mjs": "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs",
     "vision.mjs": "@mediapipe/tasks-vision/vision_bundle.mjs",
     "vision-loader.mjs": "@mediapipe/tasks-vision/wasm/vision_wasm_module_internal.js",
 }
 """Imported as they are."""
-_BINARIES: Final = {
+BINARIES: Final = {
     "ort.wasm": "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
     "vision.wasm": "@mediapipe/tasks-vision/wasm/vision_wasm_module_internal.wasm",
 }
@@ -182,9 +182,9 @@ class DeviceSite:
         return self._settings.weights_dir / f"{EMBEDDED_FACE if name in (AUTO, hsemotion.NAME) else name}.onnx"
 
     def _read(self) -> Iterator[DeviceFile]:
-        for name, path in _SCRIPTS.items():
+        for name, path in SCRIPTS.items():
             yield DeviceFile(name, self._package(path))
-        for name, path in _BINARIES.items():
+        for name, path in BINARIES.items():
             yield DeviceFile(name, _compressed(self._package(path)))
         found = find_spec("mediapipe")
         folders = found.submodule_search_locations if found else None

@@ -15,7 +15,7 @@ from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import ROOT, Settings
 
-PACKED = (*device._SCRIPTS.values(), *device._BINARIES.values())
+PACKED = (*device.SCRIPTS.values(), *device.BINARIES.values())
 
 
 @pytest.fixture(scope="module")
