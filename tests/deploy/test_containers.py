@@ -103,8 +103,10 @@ def test_kubernetes_is_told_the_same_as_serve_run():
 
 def test_kubernetes_runs_the_ray_that_is_pinned_in_the_image_that_is_built():
     cluster = KUBERAY["spec"]["rayClusterConfig"]
-    pinned = re.search(r"^ray\[serve\]==(\S+)", (ROOT / "requirements-cluster.txt").read_text("utf-8"), re.MULTILINE)
-    assert cluster["rayVersion"] == pinned[1]
+    pin = f"ray[serve]=={cluster['rayVersion']}"
+    for requirements in ("requirements-cluster.txt", "requirements-dev.txt"):
+        assert pin in (ROOT / requirements).read_text("utf-8")
+    assert f"\nray=={cluster['rayVersion']}\n" in (ROOT / ".ci" / "constraints.txt").read_text("utf-8")
     pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     (image,) = {container["image"] for pod in pods for container in pod["template"]["spec"]["containers"]}
     assert image.rpartition("/")[2].partition(":")[0] == "emotion-cluster"
