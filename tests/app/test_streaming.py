@@ -266,6 +266,26 @@ def test_a_slow_reader_misses_results_and_gets_the_newest():
     assert quick[-1]["dropped"]["results"] == 0
 
 
+def test_who_sends_much_at_once_is_taken_in_turn_with_others():
+    async def visit():
+        streaming = new_streaming()
+        many, one = Viewer(streaming), Viewer(streaming)
+        await asyncio.sleep(0.1)
+        for _ in range(1000):
+            many.send('{"type": "configure"}')
+        one.send('{"type": "configure"}')
+        while not one.of_type("configured"):
+            await asyncio.sleep(0)
+        before = len(many.of_type("configured"))
+        await asyncio.sleep(0.1)
+        await asyncio.gather(many.leave(), one.leave())
+        return before, len(many.of_type("configured"))
+
+    before, after = run(visit())
+    assert before <= 5
+    assert after == 1000
+
+
 def test_a_slow_path_costs_its_own_answers_only():
     answers_of = {}
 
