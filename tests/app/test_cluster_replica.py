@@ -1,0 +1,69 @@
+"""One replica of a model, without Ray around it; with a real Ray: tests/e2e/test_cluster.py."""
+
+import asyncio
+import threading
+
+import pytest
+from arithmetic_models import BROKEN, FACE, SumFace, face_probs
+
+from app.inference.answering import About, see
+from app.inference.interface import InferenceError, InvalidImageError
+from app.settings import Settings
+from models.inference import Traits
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+
+
+@pytest.fixture
+def replica():
+    from app.cluster import _Answering
+
+    class Replica(_Answering):
+        """Answers as `Face` does, once it may."""
+
+        def __init__(self):
+            self.go, self.threads = threading.Event(), set()
+            super().__init__(Settings(_env_file=None, inference_timeout=0.5), About("sum", Traits()))
+
+        def run(self, questions):
+            self.threads.add(threading.get_ident())
+            assert self.go.wait(10)
+            if b"poison" in questions:
+                raise ValueError("poison")
+            return see(SumFace(), questions)
+
+        async def batch(self, *questions):
+            """Answer what Serve would have made a batch of."""
+            return await _Answering.answer.__wrapped__(self, list(questions))
+
+    return Replica()
+
+
+async def test_a_batch_is_answered_by_one_thread_each_question_by_itself(replica):
+    replica.go.set()
+    for _ in range(3):
+        good, broken = await replica.batch(FACE, BROKEN)
+    assert good.probs == pytest.approx(face_probs(FACE))
+    assert isinstance(broken, InvalidImageError)
+    assert len(replica.threads) == 1 and threading.get_ident() not in replica.threads
+
+
+async def test_a_model_that_fails_fails_its_batch_and_answers_the_next(replica):
+    replica.go.set()
+    outcomes = await replica.batch(FACE, b"poison")
+    assert [type(outcome) for outcome in outcomes] == [InferenceError] * 2
+    (good,) = await replica.batch(FACE)
+    assert good.probs == pytest.approx(face_probs(FACE))
+
+
+async def test_a_replica_is_ill_while_a_call_hangs_and_well_again_after_it(replica):
+    replica.check_health()
+    question = asyncio.create_task(replica.batch(FACE))
+    await asyncio.sleep(0)
+    replica.check_health()  # it has only begun
+    replica._patience = 0.0
+    with pytest.raises(RuntimeError, match="sum hangs"):
+        replica.check_health()
+    replica.go.set()
+    await question
+    replica.check_health()
