@@ -36,7 +36,7 @@ for (let page = 0; page < %d; page += 1) {
   stream.open();
 }
 """
-PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "ADMISSION_LOAD": "0"}
+PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "ADMISSION_LOAD": "0", "LOG_FORMAT": "json"}
 """A result tells of the last window and the last picture alone, however they fell between the ticks."""
 
 
@@ -83,6 +83,7 @@ async def test_a_stream_says_the_same_in_a_cluster_and_in_one_process(cluster: C
         )
         (ready, here, faults), (ready_there, there, faults_there) = await asyncio.gather(*streams)
     assert not faults and not faults_there
+    assert await asyncio.to_thread(until, lambda: '"event": "viewer_left"' in cluster.log(), 10)  # as LOG_FORMAT says
     assert {**ready, "session": None} == {**ready_there, "session": None}
     for path in ("voice", "face", "fused"):
         assert there[-1][path]["state"] == here[-1][path]["state"] == "ok"
