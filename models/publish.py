@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from models.artefact import ArtefactInfo
@@ -52,7 +53,9 @@ def publish(
 
 
 def card_table(figures: Report) -> list[str]:
-    """Return the figures as lines of Markdown, recall of each label and confusion matrix among them."""
+    """Return the figures as lines of Markdown, recall and confusion matrix of the labels that occur among them."""
+    said = np.sum(figures.confusion, axis=0)
+    there = [row for row, label in enumerate(LABELS) if label in figures.recall or said[row]]
     low, high = figures.top1_interval
     uar_low, uar_high = figures.uar_interval
     rows = [
@@ -61,11 +64,12 @@ def card_table(figures: Report) -> list[str]:
         f"| {figures.n} | {figures.top1:.1%} [{low:.1%}, {high:.1%}] | {figures.top5:.1%} "
         f"| {figures.uar:.1%} [{uar_low:.1%}, {uar_high:.1%}] | {figures.ece:.3f} |",
         "",
-        "| true \\ said | " + " | ".join(LABELS) + " | recall |",
-        "|---" * (len(LABELS) + 2) + "|",
+        "| true \\ said | " + " | ".join(LABELS[column] for column in there) + " | recall |",
+        "|---" * (len(there) + 2) + "|",
     ]
-    for label, counts in zip(LABELS, figures.confusion, strict=True):
-        rows.append(f"| {label} | " + " | ".join(map(str, counts)) + f" | {figures.recall.get(label, 0.0):.1%} |")
+    for row in there:
+        counts = " | ".join(str(figures.confusion[row][column]) for column in there)
+        rows.append(f"| {LABELS[row]} | {counts} | {figures.recall.get(LABELS[row], 0.0):.1%} |")
     return rows
 
 
