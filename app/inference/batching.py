@@ -62,6 +62,7 @@ class Batcher(Generic[Item, Outcome]):
         self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
         self._batch: list[tuple[Item, Future[Outcome]]] = []  # under way
         self._called: float | None = None  # when
+        self._hanging: float | None = None  # since then, as was logged
         self._thread = self._start()
 
     @property
@@ -80,6 +81,9 @@ class Batcher(Generic[Item, Outcome]):
             raise InferenceError(f"{self._name} is closed")
         called = self._called
         if called is not None and time.monotonic() - called > self._patience:
+            if self._hanging != called:
+                log.error("%s hangs: a call has not ended in %g seconds", self._name, self._patience)
+                self._hanging = called
             raise InferenceError(f"{self._name} hangs")
         future: Future[Outcome] = Future()
         self._waiting.put((item, future))

@@ -161,7 +161,7 @@ async def test_a_call_that_fails_is_told_as_well(caplog):
     assert [size for size, _ in calls] == [1]
 
 
-async def test_nothing_is_put_behind_a_call_that_hangs_until_that_ends(gate):
+async def test_nothing_is_put_behind_a_call_that_hangs_until_that_ends(gate, caplog):
     batcher = Batcher("doubler", gate, max_batch=3, patience=0.05)
     (hanging,) = await submit_while_busy(gate, batcher, [])
     waiting = asyncio.create_task(batcher.submit(2))
@@ -169,6 +169,7 @@ async def test_nothing_is_put_behind_a_call_that_hangs_until_that_ends(gate):
     for _ in range(3):
         with pytest.raises(InferenceError, match="doubler hangs"):
             await batcher.submit(4)
+    assert caplog.text.count("doubler hangs") == 1
     gate.go.set()
     assert await asyncio.gather(hanging, waiting) == [0, 4]
     assert await batcher.submit(6) == 12
