@@ -65,7 +65,7 @@ def test_a_network_of_four_labels_runs_in_the_stream(
     for path in SHIPPED.glob("audio_bilstm.*"):
         shutil.copy(path, weights)
     settings = Settings(_env_file=None, face_model="four", weights_dir=weights, inference_engine=engine)
-    voice, face, fusion, fallback = load_models(settings)
+    voice, face, fusion, fallback, _ = load_models(settings)
     assert fusion is None and fallback is None and voice.traits.labels == LABELS
     session = Session(settings, 0.0, voice.traits, face.model.traits)
     sound = (np.random.default_rng(0).standard_normal(16_000) * 3000).astype(np.int16)
