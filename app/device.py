@@ -26,12 +26,15 @@ COMMAND: Final = "npm ci --omit=dev"
 SCRIPTS: Final = {
     "ort.mjs": "onnxruntime-web/dist/ort.wasm.min.mjs",
     "ort-threads.mjs": "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs",
+    "ort-gpu.mjs": "onnxruntime-web/dist/ort.jspi.min.mjs",
+    "ort-gpu-threads.mjs": "onnxruntime-web/dist/ort-wasm-simd-threaded.jspi.mjs",
     "vision.mjs": "@mediapipe/tasks-vision/vision_bundle.mjs",
     "vision-loader.mjs": "@mediapipe/tasks-vision/wasm/vision_wasm_module_internal.js",
 }
 """Imported as they are."""
 BINARIES: Final = {
     "ort.wasm": "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
+    "ort-gpu.wasm": "onnxruntime-web/dist/ort-wasm-simd-threaded.jspi.wasm",
     "vision.wasm": "@mediapipe/tasks-vision/wasm/vision_wasm_module_internal.wasm",
 }
 _DETECTORS: Final = {
@@ -70,6 +73,13 @@ class DeviceFile(NamedTuple):
     def url(self) -> str:
         """Its address, seen from the manifest."""
         return f"files/{self.digest[:16]}/{self.name}{'' if self.is_script else '.gz'}"
+
+    @property
+    def runtime(self) -> str | None:
+        """Which build of ONNX Runtime it is of, `gpu` or `wasm`: a browser needs one of them."""
+        if not self.name.startswith("ort"):
+            return None
+        return "gpu" if self.name.startswith("ort-gpu") else "wasm"
 
     @property
     def is_script(self) -> bool:
@@ -147,7 +157,12 @@ class DeviceSite:
         from models.detection import FULL_TO_SHORT
 
         files = {
-            file.name: {"url": file.url, "bytes": len(file.content), "sha256": file.digest}
+            file.name: {
+                "url": file.url,
+                "bytes": len(file.content),
+                "sha256": file.digest,
+                **({"runtime": file.runtime} if file.runtime else {}),
+            }
             for file in self._files.values()
         }
         page = {path: hashlib.sha256(content).hexdigest() for path, content in self.page().items()}

@@ -189,7 +189,7 @@ def test_any_static_host_will_do(visit: Open, tmp_path: Path) -> None:
 BRING = """async () => {
     const { bringFiles, isKept, loadManifest } = await import("./static/js/device/files.js");
     const manifest = await loadManifest(document.baseURI);
-    await bringFiles(document.baseURI, manifest);
+    await bringFiles(document.baseURI, manifest, "wasm");
     return isKept(document.baseURI, manifest);
 }"""
 KEPT = """async () => {
@@ -200,7 +200,8 @@ KEPT = """async () => {
 
 
 def kept_files(manifest: dict[str, Any], url: str) -> set[str]:
-    return {f"{url}device/manifest.json", *(f"{url}device/{file['url']}" for file in manifest["files"].values())}
+    needed = [file["url"] for file in manifest["files"].values() if file.get("runtime") != "gpu"]
+    return {f"{url}device/manifest.json", *(f"{url}device/{path}" for path in needed)}
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(visit: Open, tmp_path: Path) -> None:

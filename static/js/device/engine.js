@@ -23,12 +23,13 @@
  * Load the models, from this browser's storage where they are there.
  *
  * @param {{base: string, onProgress?: (progress: {loaded: number, total: number}) => void, signal?: AbortSignal,
- *   threads?: number}} options `base` is the address of the folder that has `static` and `device`
+ *   threads?: number, runtime?: "gpu" | "wasm"}} options `base` is the address of the folder that has `static` and
+ *   `device`; threads and runtime are what this browser can have, where nobody says otherwise
  * @returns {Promise<Engine>}
  * @throws {Error} whose message says why they cannot be had
  */
-export async function openEngine({ base, onProgress = () => {}, signal, threads = usualThreads() }) {
-  const engine = taken(base, threads) ?? begun(base, threads);
+export async function openEngine({ base, onProgress = () => {}, signal, threads = usualThreads(), runtime }) {
+  const engine = (runtime ? null : taken(base, threads)) ?? begun(base, threads, runtime);
   const { asked, said } = engine;
   asked.onProgress = onProgress;
   let isOpen = true;
@@ -70,9 +71,9 @@ export async function warmEngine({ base, onProgress = () => {}, threads = usualT
 
 let spare = null; // {base, threads, asked, said}: loaded or loading, and nobody's
 
-function begun(base, threads) {
+function begun(base, threads, runtime) {
   const asked = new Questions(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
-  const said = asked.ask("open", { base: String(base), threads });
+  const said = asked.ask("open", { base: String(base), threads, runtime });
   said.catch((error) => asked.end(error)); // a worker that could not load is of no use to the next
   return { base: String(base), threads, asked, said };
 }

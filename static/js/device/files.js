@@ -10,14 +10,13 @@ export const KEPT = "device-files";
 export class UnavailableError extends Error {}
 
 /** What the server has now; without a network what it had when it was last seen. */
-export async function loadManifest(base, signal) {
+export async function loadManifest(base) {
   const url = new URL("device/manifest.json", base);
   const kept = await caches.open(KEPT);
   let answer = null;
   try {
-    answer = await fetch(url, { cache: "no-cache", signal });
-  } catch (error) {
-    signal?.throwIfAborted();
+    answer = await fetch(url, { cache: "no-cache" });
+  } catch {
     answer = await kept.match(url);
     if (!answer) throw new UnavailableError("The models are not on this device yet, and the server cannot be reached.");
     return answer.json();
@@ -33,32 +32,41 @@ async function reason(answer) {
   return `This server has no models for browsers: ${said.detail ?? `status ${answer.status}`}.`;
 }
 
-/** Whether all files of a manifest are here. */
-export async function isKept(base, { files }) {
+/** What one build of ONNX Runtime ("gpu" or "wasm") needs of a manifest's files: [[name, file]]. */
+function needed({ files }, runtime) {
+  return Object.entries(files).filter(([, file]) => !file.runtime || file.runtime === runtime);
+}
+
+/** Whether all files of a manifest are here that a browser needs. */
+export async function isKept(base, manifest) {
   const kept = await caches.open(KEPT);
   const folder = new URL("device/", base);
-  const found = await Promise.all(Object.values(files).map(({ url }) => kept.match(new URL(url, folder))));
-  return found.every(Boolean);
+  const addresses = new Set((await kept.keys()).map(({ url }) => url));
+  const isHere = ([, { url }]) => addresses.has(new URL(url, folder).href);
+  return ["gpu", "wasm"].some((runtime) => needed(manifest, runtime).every(isHere));
 }
 
 /**
  * Bring every file that is not here yet, and forget those that are not in the manifest.
  *
  * @param {string} base where `device/` lies
+ * @param {"gpu" | "wasm"} runtime see `runtime.js`
  * @param {(progress: {loaded: number, total: number}) => void} onProgress bytes, those that were here counted as loaded
  * @returns {Promise<{address: (name: string) => string, content: (name: string) => Promise<ArrayBuffer>}>}
  */
-export async function bringFiles(base, { files }, onProgress = () => {}, signal = undefined) {
+export async function bringFiles(base, manifest, runtime, onProgress = () => {}) {
+  const { files } = manifest;
+  const wanted = needed(manifest, runtime);
   const kept = await caches.open(KEPT);
   const folder = new URL("device/", base);
   const address = (name) => new URL(files[name].url, folder).href;
-  const total = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+  const total = wanted.reduce((sum, [, file]) => sum + file.bytes, 0);
   let loaded = 0;
   const advance = (bytes) => onProgress({ loaded: (loaded += bytes), total });
   await Promise.all(
-    Object.entries(files).map(async ([name, file]) => {
+    wanted.map(async ([name, file]) => {
       if (await kept.match(address(name))) advance(file.bytes);
-      else await bring(kept, address(name), file, advance, signal);
+      else await bring(kept, address(name), file, advance);
     }),
   );
   await forgetOthers(kept, new Set([new URL("manifest.json", folder).href, ...Object.keys(files).map(address)]));
@@ -69,8 +77,8 @@ export async function bringFiles(base, { files }, onProgress = () => {}, signal 
   return { address, content };
 }
 
-async function bring(kept, url, file, advance, signal) {
-  const answer = await fetch(url, { signal });
+async function bring(kept, url, file, advance) {
+  const answer = await fetch(url);
   if (!answer.ok) throw new UnavailableError(`${url} could not be fetched: status ${answer.status}`);
   const parts = [];
   for (const reader = answer.body.getReader(); ; ) {

@@ -8,6 +8,7 @@ import { keepRects } from "./face-rects.js";
 import { Face } from "./face.js";
 import { bringFiles, loadManifest } from "./files.js";
 import { silenceNotices } from "./notices.js";
+import { chooseRuntime, Runtime } from "./runtime.js";
 import { Voice } from "./voice.js";
 
 silenceNotices(); // before the web task takes hold of the console
@@ -37,12 +38,17 @@ async function answer(id, ask, said) {
   }
 }
 
-async function open({ base, threads }) {
-  const manifest = await loadManifest(base);
-  const files = await bringFiles(base, manifest, (progress) => postMessage({ progress }));
-  const [runtime, detector] = await Promise.all([openRuntime(files, threads), openDetector(files, manifest.detector)]);
+async function open({ base, threads, runtime: runtimeName }) {
+  const [manifest, chosen] = await Promise.all([loadManifest(base), runtimeName ?? chooseRuntime()]);
+  const files = await bringFiles(base, manifest, chosen, (progress) => postMessage({ progress }));
+  const [runtime, detector] = await Promise.all([
+    Runtime.open(files, chosen, threads),
+    openDetector(files, manifest.detector),
+  ]);
   const { voice, face } = manifest;
-  const [hearing, seeing] = await Promise.all(["voice.onnx", "face.onnx"].map(runtime.open));
+  const hearing = await runtime.open(await files.content("voice.onnx"));
+  const some = { crops: new runtime.Tensor("float32", someCrop(face), [1, face.channels, face.size, face.size]) };
+  const seeing = await runtime.openFastest(await files.content("face.onnx"), some, "probabilities");
   models = {
     voice: new Voice(hearing, voice.traits, runtime.Tensor),
     face: new Face(detector, seeing, face, runtime.Tensor),
@@ -54,18 +60,6 @@ async function open({ base, threads }) {
     settings: manifest.settings,
     version: manifest.version,
   };
-}
-
-async function openRuntime(files, threads) {
-  const ort = await import(files.address("ort.mjs"));
-  Object.assign(ort.env.wasm, {
-    wasmPaths: { mjs: files.address("ort-threads.mjs") },
-    wasmBinary: await files.content("ort.wasm"),
-    numThreads: threads,
-  });
-  ort.env.logLevel = "error";
-  const options = { executionProviders: ["wasm"] };
-  return { Tensor: ort.Tensor, open: async (name) => ort.InferenceSession.create(await files.content(name), options) };
 }
 
 async function openDetector(files, { confidence, full_to_short: fullToShort }) {
@@ -83,6 +77,12 @@ async function openDetector(files, { confidence, full_to_short: fullToShort }) {
     );
   };
   return Detector.open(make, fullToShort);
+}
+
+/** Any picture will do to compare by; a plain one might hide a difference. */
+function someCrop({ size, channels }) {
+  const shade = (i) => Math.round(127 + 100 * Math.sin(i / 7) + 20 * Math.cos(i / 131));
+  return Float32Array.from({ length: size * size * channels }, (_, i) => shade(i));
 }
 
 /** Pass an answer on, unless it is not finite: in a history it would stay for seconds, in a reference for good. */
