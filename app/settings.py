@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     inference_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads that one model call may use."""
     face_threads: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads that look at frames, each at others; 0 is one for each core."""
+    """Threads that look at frames, each at others; 0 is one for each core, at most eight."""
     max_batch: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests of different viewers that join one model call."""
     inference_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0

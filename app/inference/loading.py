@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.settings import LATE, Settings
 from models.inference import FacePath, FusionModel, VoiceModel
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from models.face_path import DetectedFacePath
     from models.onnx_engine import OnnxFusion
     from models.torch_engine import TorchFusion
+
+
+MOST_FACE_THREADS: Final = 8
+"""That are started unasked: the event loop has no time for more by then, and each makes the start a little longer."""
 
 
 class LoadingError(RuntimeError):
@@ -46,7 +50,7 @@ def load_models(settings: Settings) -> Models:
 def _twins(face: "DetectedFacePath", settings: Settings) -> tuple[FacePath, ...]:
     from models.detection import FaceDetector
 
-    count = (settings.face_threads or _cores()) - 1
+    count = (settings.face_threads or min(_cores(), MOST_FACE_THREADS)) - 1
     return tuple(face.twin(FaceDetector(settings.detector_confidence)) for _ in range(count))
 
 

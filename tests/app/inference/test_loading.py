@@ -1,5 +1,6 @@
 import pytest
 
+from app.inference import loading
 from app.inference.loading import LoadingError, load_models
 from app.settings import Settings
 
@@ -11,6 +12,16 @@ def test_there_are_as_many_face_paths_as_threads_are_asked_for(threads):
     assert len(paths) == threads
     assert len({id(path.detector) for path in paths}) == threads
     assert len({id(path.model) for path in paths}) == 1
+    for path in paths:
+        path.close()
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (3, 3), (64, 8)])
+def test_unasked_there_is_one_for_each_core_and_no_end_of_them(monkeypatch, cores, threads):
+    monkeypatch.setattr(loading, "_cores", lambda: cores)
+    models = load_models(Settings(_env_file=None, face_model="fer_resnet"))
+    paths = [models.face, *models.more_faces]
+    assert len(paths) == threads
     for path in paths:
         path.close()
 
