@@ -16,7 +16,7 @@ from app import protocol
 from app.settings import Settings
 from models.datasets.layout import DataLayoutError
 from scripts.bench import measure, networks, report, stages, wire
-from scripts.bench.material import CHUNK, Material, NoMaterialError, gather
+from scripts.bench.material import CHUNK, Material, NoMaterialError, gather, without_pauses
 from scripts.bench.observed import Quantiles, Step, memory_per_viewer, summarise
 from scripts.bench.search import largest
 from scripts.bench.subject import OPEN, Subject
@@ -40,6 +40,13 @@ def test_without_data_there_is_a_face_and_a_voice_to_send(material: Material) ->
     sound = np.frombuffer(b"".join(material.chunks), "<i2")
     windows = sound[: len(sound) // (10 * CHUNK) * 10 * CHUNK].reshape(-1, 10 * CHUNK).astype(float) / 32768
     assert np.sqrt((windows**2).mean(axis=1)).min() > 0.01  # no window is silence
+
+
+def test_pauses_are_left_out_and_speech_is_not() -> None:
+    rng = np.random.default_rng(0)
+    spoken, pause = (rng.normal(0, amplitude, 5 * CHUNK).astype(np.int16) for amplitude in (1500, 30))
+    kept = without_pauses(np.concatenate([spoken, pause, spoken[: 2 * CHUNK], pause]))
+    np.testing.assert_array_equal(kept, np.concatenate([spoken, spoken[: 2 * CHUNK]]))
 
 
 def test_a_folder_without_films_or_speech_is_said_so(tmp_path: Path) -> None:
