@@ -201,11 +201,8 @@ class DeviceSite:
             yield DeviceFile(name, self._package(path))
         for name, path in BINARIES.items():
             yield DeviceFile(name, _compressed(self._package(path)))
-        found = find_spec("mediapipe")
-        folders = found.submodule_search_locations if found else None
         for name, path in _DETECTORS.items():
-            for folder in folders or ():
-                yield DeviceFile(name, _compressed((Path(folder) / "modules/face_detection" / path).read_bytes()))
+            yield DeviceFile(name, _compressed((_mediapipe() / "modules/face_detection" / path).read_bytes()))
         for name, weights in (("voice.onnx", self._voice), ("face.onnx", self._face)):
             try:
                 yield DeviceFile(name, _compressed(weights.read_bytes()))
@@ -230,6 +227,13 @@ class DeviceSite:
         traits = asdict(info.traits)
         geometry = None if info.geometry is None else asdict(info.geometry)
         return {"name": info.name, "traits": traits, "size": info.size, "channels": info.channels, "geometry": geometry}
+
+
+def _mediapipe() -> Path:
+    found = find_spec("mediapipe")
+    if found is None or not found.submodule_search_locations:
+        raise DeviceError("MediaPipe, whose wheel has the detector's networks, is not installed")
+    return Path(found.submodule_search_locations[0])
 
 
 def _compressed(content: bytes) -> bytes:
