@@ -2,8 +2,8 @@
 
 python -m scripts.soak --minutes 60 [--load 0.8] [--json FILE]
 
-Good viewers come until the server, which measures its load, has three quarters of it; others come and go, strangers
-misbehave, and the models fail in turn. It ends with 1 where a good viewer lost a result beyond those that the server
+Good viewers keep the server, which measures its load, at three quarters of it; others come and go, strangers misbehave,
+and the models fail in turn. It ends with 1 where a good viewer lost a result beyond those that the server
 says it dropped, was told what it should not be or closed, memory rises, or a thread or task is left over. Linux; the
 viewers share the machine with the server.
 """
@@ -33,8 +33,8 @@ from scripts.soak.viewers import Good, churn, come
 SAMPLE_SECONDS = 2.0
 SETTLE_SECONDS = 60.0
 GUESTS, STRANGERS = 3, 3
-ROOM = 0.25
-"""Share of the load that is left to guests and strangers."""
+ROOM, SLACK = 0.25, 0.15
+"""Share of the load that is left to guests and strangers, and what it may be above the rest."""
 
 
 class Watch:
@@ -69,23 +69,38 @@ class Watch:
             return said
 
 
-async def fill(port: int, envelopes: Envelopes, watch: Watch, load: float, seconds: float) -> list[Good]:
-    """Let good viewers in, one after the other, until the load is as it should be or the server takes no more."""
-    good: list[Good] = []
-    until, refused = time.monotonic() + seconds, 0
-    while time.monotonic() < until and refused < 3:
-        viewer = await come(port, envelopes, 7 * len(good))
-        if viewer is None:
-            refused += 1
-            await asyncio.sleep(1)
-            continue
-        good.append(viewer)
-        await asyncio.sleep(0.5)
-        if (await watch.ask())["load"] >= load:
-            await asyncio.sleep(SPAN)  # so long the measure needs
-            if (await watch.ask())["load"] >= load:
-                break
-    return good
+class Crowd:
+    """Good viewers: as many as keep the load where it should be, on a machine that others may use as well.
+
+    Attributes:
+        everyone: Who was ever let in.
+        staying: Those of them who were not sent home.
+    """
+
+    def __init__(self, port: int, envelopes: Envelopes, watch: Watch, load: float) -> None:
+        self.everyone: list[Good] = []
+        self.staying: list[Good] = []
+        self._port, self._envelopes, self._watch, self._load = port, envelopes, watch, load
+
+    async def keep(self) -> None:
+        """Let one more in where the load is too low, and the newest go home where it is too high, until cancelled."""
+        while True:
+            load = (await self._watch.ask())["load"]
+            if load < self._load:
+                viewer = await come(self._port, self._envelopes, 7 * len(self.everyone))
+                if viewer is not None:
+                    self.everyone.append(viewer)
+                    self.staying.append(viewer)
+            elif load > self._load + SLACK and len(self.staying) > 1:
+                self.staying.pop().leave()
+            # The measure follows slowly.
+            await asyncio.sleep(0.5 if load < self._load / 2 else SPAN)
+
+    def leave(self) -> list[int]:
+        """Send all home; return the codes of those whom the server had closed."""
+        for viewer in self.staying:
+            viewer.leave()
+        return [viewer.log.closed for viewer in self.everyone if viewer.log.closed is not None]
 
 
 async def settle(watch: Watch, before: Held) -> Held:
@@ -104,9 +119,9 @@ async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
     watch = Watch(port)
     await watch.ask()
     before, first = await watch.held(), await watch.ask()
-    good = await fill(port, envelopes, watch, (1 - ROOM) * load, min(120.0, seconds / 2))
+    crowd = Crowd(port, envelopes, watch, (1 - ROOM) * load)
     came, strange = Counter[str](), Counter[str]()
-    tasks = [asyncio.create_task(watch.sample())]
+    tasks = [asyncio.create_task(watch.sample()), asyncio.create_task(crowd.keep())]
     for number in range(GUESTS):
         tasks.append(asyncio.create_task(churn(port, envelopes, random.Random(seed + number), came)))  # noqa: S311
     for number in range(STRANGERS):
@@ -118,14 +133,12 @@ async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
         task.cancel()
     await asyncio.wait(tasks)
     lasted = time.monotonic() - began
-    good_left = [viewer.log.closed for viewer in good if viewer.log.closed is not None]
-    for viewer in good:
-        viewer.leave()
+    closed = crowd.leave()
     after, last = await settle(watch, before), await watch.ask()
     if broken:
         raise RuntimeError("the soak itself failed") from broken[0]
     figures = _figures(
-        lasted, good, good_left, watch, came, strange, (before, after), (first["objects"], last["objects"])
+        lasted, crowd.everyone, closed, watch, came, strange, (before, after), (first["objects"], last["objects"])
     )
     return replace(figures, wrong=verdict(figures))
 
@@ -133,7 +146,7 @@ async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
 def _figures(
     seconds: float,
     good: list[Good],
-    good_left: list[int],
+    closed: list[int],
     watch: Watch,
     came: Counter[str],
     strange: Counter[str],
@@ -152,7 +165,7 @@ def _figures(
     return Figures(
         seconds=round(seconds, 1),
         good=len(good),
-        good_left=good_left,
+        good_left=closed,
         results=sum(states.values()),
         lost=sum(viewer.lost for viewer in good),
         dropped=dict(dropped),

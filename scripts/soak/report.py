@@ -119,7 +119,7 @@ def text(figures: Figures) -> str:
     lines = [
         f"{figures.seconds / 60:.1f} min; load {figures.load[0]:.2f} on average, {figures.load[1]:.2f} at most; "
         f"{figures.viewers[0]:.1f} viewers on average, {figures.viewers[1]} at most",
-        f"good viewers: {figures.good} throughout; {figures.results} results, {figures.lost} lost, "
+        f"good viewers: {figures.good} in all; {figures.results} results, {figures.lost} lost, "
         f"dropped as documented: {_listed(figures.dropped)}; {100 * figures.answered:.1f} % about voice and face",
         f"delay from a chunk to its result: {p50} ms, 95 % within {p95} ms; told: {_listed(figures.errors)}",
         f"came and went: {_listed(figures.churn)}",
