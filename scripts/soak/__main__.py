@@ -183,6 +183,7 @@ def _figures(
         rise_mib=rise,
         before=held[0],
         after=held[1],
+        samples=watch.samples,
     )
 
 

@@ -60,6 +60,7 @@ class Figures:
     before: Held
     after: Held
     wrong: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON can say them."""
