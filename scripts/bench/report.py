@@ -153,6 +153,9 @@ def plot(run: dict[str, Any], path: Path) -> None:
                 axes.axvline(run[name]["viewers"], color=colour, linewidth=0.8, linestyle=":")
     axes.axhline(DELAY_LIMIT * 1000, color="#555", linewidth=0.8, linestyle="--")
     axes.set(xscale="log", yscale="log", xlabel="viewers at the same time", ylabel="delay to the result, p95 in ms")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:.0f}")
+        axis.set_minor_formatter("{x:.0f}")
     axes.set_title(f"{run['machine']['processor']}, {run['machine']['cores']} cores, face model {run['face']}", size=9)
     axes.grid(visible=True, which="both", linewidth=0.3)
     axes.legend()
