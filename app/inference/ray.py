@@ -7,6 +7,10 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+# Ray connects once, in `connect`. By default any call of a thread of Serve's that outlives that would connect again,
+# while the process ends, and make it end with 1.
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
+
 import ray
 from ray import serve
 from ray.exceptions import RayError

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -26,6 +29,15 @@ from models.calibration import REFERENCE
 from scripts.fake_devices import Media, nobody, portrait
 
 HERE = Path(__file__).parent
+CONNECT = """
+from app.inference.loading import LoadingError
+from app.inference.ray import connect
+from app.settings import Settings
+try:
+    connect(Settings(_env_file=None, inference_backend="ray"))
+except LoadingError as refused:
+    print(refused)
+"""
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 PAGES = """
 import { EmotionStream } from "%s";
@@ -50,6 +62,34 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     return portrait(tmp_path_factory.mktemp("media"))
+
+
+def refusal(folder: Path, **env: str) -> str:
+    """Return why a server cannot be had in Ray, in a process of its own: Ray leaves threads behind."""
+    around = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [sys.executable, "-c", CONNECT], cwd=ROOT, env={**around, "RAY_TMPDIR": str(folder), **env},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+# These two come first: Ray finds any cluster of this machine, and after them there is one.
+
+
+def test_no_server_in_ray_on_this_machine_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    assert re.match(r"(There is no Ray to ask|.*in Ray cannot be reached).*$", refusal(tmp_path))
+
+
+def test_an_address_where_nobody_listens_stops_the_start_in_seconds(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert f"nobody answers at {address}" in refusal(tmp_path, RAY_ADDRESS=address)
+
+
+def test_the_quick_check_needs_models_of_its_own(tmp_path: Path) -> None:
+    assert "QUICK_CHECK" in refusal(tmp_path, QUICK_CHECK="true")
 
 
 async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Media, tmp_path: Path) -> None:

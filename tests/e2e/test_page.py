@@ -710,7 +710,7 @@ def test_page_of_another_origin_is_told_that_it_may_not(open_page: Open, server:
 
 def test_keyboard_alone_is_enough(open_page: Open) -> None:
     page = open_page()
-    for _ in range(3):  # camera, microphone, Start
+    for _ in range(4):  # where the models run, camera, microphone, Start
         page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Start")).to_be_focused()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -718,14 +718,13 @@ def test_keyboard_alone_is_enough(open_page: Open) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
     expect_label(page, "fused")
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     expect(page.get_by_label("Fusion weight")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"61\s% voice, 39\s% face"))
-    page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Shift+Tab")
+    for _ in range(4):
+        page.keyboard.press("Shift+Tab")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Start")).to_be_focused()
     expect(page.locator("#sign")).to_be_hidden()
