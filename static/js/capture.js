@@ -67,7 +67,7 @@ export class Capture extends EventTarget {
 
   /**
    * Ask for the devices and start them. `choice` maps `camera` and `microphone` to a device id, "" for
-   * the default one, or null for none. Returns what could not be had: [{device, reason}], reason being
+   * the default one, {ideal: id} for that or else another, or null for none. Returns what could not be had: [{device, reason}], reason being
    * "refused", "missing", "busy", "failed" or "unloaded" (a part of the page could not be fetched, which
    * waits for the server); whatever could be had is running. Returns null where a
    * `stop` came first.
@@ -187,7 +187,7 @@ async function openDevices(wanted, choice) {
     Object.fromEntries(
       devices.map((device) => [
         KINDS[device],
-        { ...CONSTRAINTS[device], ...(choice[device] && { deviceId: { exact: choice[device] } }) },
+        { ...CONSTRAINTS[device], ...(choice[device] && { deviceId: constraint(choice[device]) }) },
       ]),
     );
   const stream = new MediaStream();
@@ -206,6 +206,11 @@ async function openDevices(wanted, choice) {
     }
   }
   return { stream, problems };
+}
+
+/** A device that was chosen is that one or none; one that is only hoped for, {ideal: id}, another may stand in for. */
+function constraint(device) {
+  return typeof device === "string" ? { exact: device } : device;
 }
 
 function reasonFor(error) {

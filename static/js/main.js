@@ -3,7 +3,7 @@
 import { Access } from "./access.js";
 import { CalibrationPanel } from "./calibration.js";
 import { Capture, listDevices, obstacle } from "./capture.js";
-import { DevicePickers, SettingSliders } from "./controls.js";
+import { DevicePickers, SettingSliders, letSettingsFold } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
 import { Feed } from "./feed.js";
 import { PlaceSwitch } from "./place.js";
@@ -147,6 +147,7 @@ stream.addEventListener("state", ({ detail }) => {
   }
 });
 
+letSettingsFold();
 view.onToggle(() => (running ? stop() : start()));
 setInterval(() => running && view.tick(), 1000);
 addEventListener("pagehide", () => running && stop());

@@ -511,6 +511,95 @@ def test_fusion_weight_reaches_the_server(open_page: Open) -> None:
     expect(page.locator("#fused .state")).to_have_text("Voice only, by weight")
 
 
+def expect_sliders(page: Page, weight: str, voice: str, face: str) -> None:
+    for name, value in (("fusion_weight", weight), ("voice_smoothing", voice), ("face_smoothing", face)):
+        expect(page.locator(f"#{name}")).to_have_value(value)
+
+
+def note_configures(page: Page) -> list[dict[str, Any]]:
+    """Collect what the page asks the server to set."""
+    asked: list[dict[str, Any]] = []
+
+    def note(text: str | bytes) -> None:
+        if isinstance(text, str) and json.loads(text)["type"] == "configure":
+            asked.append(json.loads(text))
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    return asked
+
+
+def test_sliders_and_devices_are_as_they_were_on_the_visit_before(open_page: Open) -> None:
+    page = open_page()
+    start(page)
+    expect_label(page, "fused")
+    expect_sliders(page, "0.6", "5", "10")
+    page.locator("#fusion_weight").fill("0.25")
+    page.locator("#voice_smoothing").fill("8")
+    microphone, camera = page.get_by_label("Microphone", exact=True), page.get_by_label("Camera", exact=True)
+    camera.select_option("None")
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+    microphone.select_option(index=1)
+    chosen = microphone.input_value()
+    assert chosen not in ("", "none")
+
+    asked = note_configures(page)
+    page.reload()
+    expect(camera).to_have_value("none")
+    expect(microphone).to_have_value(chosen)
+    start(page)
+    expect_sliders(page, "0.25", "8", "10")
+    expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"25\s% voice, 75\s% face"))
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+    expect_label(page, "fused")
+    assert asked == [{"type": "configure", "fusion_weight": 0.25, "voice_smoothing": 8}]
+
+    page.get_by_role("button", name="Reset to defaults").click()
+    expect_sliders(page, "0.6", "5", "10")
+    camera.select_option("Default")
+    microphone.select_option("Default")
+    wait_until(page, "localStorage.getItem('preferences') === null")
+    assert asked[-1] == {"type": "configure", "fusion_weight": 0.6, "voice_smoothing": 5, "face_smoothing": 10}
+    page.reload()
+    start(page)
+    expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
+    expect_label(page, "fused")
+    expect_sliders(page, "0.6", "5", "10")
+
+
+@pytest.mark.parametrize(
+    ("stored", "sliders"),
+    [
+        ('{"fusion_weight": 1e9, "voice_smoothing": 4000, "face_smoothing": -3}', ("1", "50", "1")),
+        ('{"fusion_weight": "<b>", "voice_smoothing": null, "camera": {"exact": "x"}', ("0.6", "5", "10")),
+        ('{"camera": "gone", "microphone": "gone as well"}', ("0.6", "5", "10")),
+    ],
+)
+def test_preferences_that_do_not_fit_cost_nothing(open_page: Open, stored: str, sliders: tuple[str, str, str]) -> None:
+    page = open_page()
+    page.evaluate("(text) => localStorage.setItem('preferences', text)", stored)
+    page.reload()
+    start(page)
+    expect(page.locator("#sign")).to_have_text("Analysing camera and microphone")
+    expect_label(page, "fused")
+    expect_sliders(page, *sliders)
+    for device in ("Camera", "Microphone"):
+        expect(page.get_by_label(device, exact=True)).to_have_value("")
+    page.wait_for_timeout(1000)  # what the server would complain of
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_device_of_the_visit_before_is_asked_for_before_the_browser_tells_what_there_is(open_page: Open) -> None:
+    page = open_page(ask=True, permissions=["microphone"])
+    page.evaluate("() => localStorage.setItem('preferences', '{\"camera\": \"of-last-time\"}')")
+    page.reload()
+    camera = page.get_by_label("Camera", exact=True)
+    expect(camera.locator("option:checked")).to_have_text("As last time")
+    start(page)
+    wait_until(page, "asked.length > 0")
+    assert page.evaluate("asked[0].video.deviceId") == {"ideal": "of-last-time"}
+    expect(page.locator("#sign")).to_have_text("Analysing microphone")
+
+
 def expect_calibration(page: Page, words: str | re.Pattern[str], button: str) -> None:
     expect(page.locator("#calibration-state")).to_have_text(words)
     expect(page.locator("#calibrate")).to_have_text(button)
@@ -744,6 +833,35 @@ def test_no_width_has_sideways_scroll(open_page: Open, width: int) -> None:
     assert page.evaluate(bar) == height
     expect(page.locator("#sign")).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
+
+
+def test_settings_are_within_reach_on_a_phone(open_page: Open) -> None:
+    page = open_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    start(page)
+    expect_label(page, "fused")
+    toggle, weight = page.get_by_role("button", name="Show Settings"), page.get_by_label("Fusion weight")
+    expect(toggle).to_be_in_viewport(ratio=1)
+    expect(weight).to_be_hidden()
+    for _ in range(4):  # from Stop: where the models run, camera, microphone
+        page.keyboard.press("Tab")
+    expect(toggle).to_be_focused()
+    assert toggle.get_attribute("aria-expanded") == "false"
+    page.keyboard.press("Enter")
+    hide = page.get_by_role("button", name="Hide Settings")
+    expect(hide).to_be_focused()
+    assert hide.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Tab")
+    expect(weight).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#fusion_weight-words")).to_have_text(re.compile(r"61\s% voice, 39\s% face"))
+    head = page.locator("#settings-title").bounding_box()
+    assert head
+    page.mouse.click(head["x"] + 5, head["y"] + 5)  # the whole line is the button
+    expect(weight).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(weight).to_be_visible()
+    expect(toggle).to_be_hidden()
 
 
 def test_results_move_nothing_on_the_page(open_page: Open) -> None:
