@@ -82,13 +82,7 @@ def capacity(subject: Subject, conditions: Conditions, first: int, most: int) ->
                 return True
         return False
 
-    found = largest(holds, first, most)
-    return {
-        "viewers": found,
-        "steps": [step.as_dict() for step in steps],
-        "memory_per_viewer_mb": memory_per_viewer(steps),
-        "start_seconds": round(subject.start_seconds, 3),
-    }
+    return _found(largest(holds, first, most), steps, subject)
 
 
 def given(subject: Subject, conditions: Conditions, numbers: list[int]) -> dict[str, Any]:
@@ -97,9 +91,12 @@ def given(subject: Subject, conditions: Conditions, numbers: list[int]) -> dict[
     for viewers in numbers:
         steps.append(load(subject, conditions, viewers))
         conditions.tell(line(steps[-1]))
-    held = [step.viewers for step in steps if step.holds]
+    return _found(max((step.viewers for step in steps if step.holds), default=0), steps, subject)
+
+
+def _found(viewers: int, steps: list[Step], subject: Subject) -> dict[str, Any]:
     return {
-        "viewers": max(held, default=0),
+        "viewers": viewers,
         "steps": [step.as_dict() for step in steps],
         "memory_per_viewer_mb": memory_per_viewer(steps),
         "start_seconds": round(subject.start_seconds, 3),
@@ -114,11 +111,12 @@ def admission(subject: Subject, conditions: Conditions, offered: int, rate: floa
     logs = Crowd(conditions.material, plan).logs()
     refused = [log for log in logs if "full" in log.errors and not log.results]
     step = summarise([log for log in logs if log not in refused], begin, end, INTERVAL)
-    conditions.tell(f"{offered} viewers came, {len(refused)} were refused (closed with 1013)\n{line(step)}")
+    closed_with = sorted({log.closed for log in refused if log.closed is not None})
+    conditions.tell(f"{offered} viewers came, {len(refused)} were refused (closed with {closed_with})\n{line(step)}")
     return {
         "offered": offered,
         "refused": len(refused),
-        "closed_with": sorted({log.closed for log in refused if log.closed is not None}),
+        "closed_with": closed_with,
         "admitted": step.as_dict(),
     }
 
@@ -150,12 +148,3 @@ def cores(count: int | None) -> tuple[frozenset[int] | None, frozenset[int] | No
 
 def _clocks(subject: Subject, crowd: Crowd) -> tuple[float, float, float, float]:
     return time.monotonic(), subject.cpu_seconds(), cpu_seconds(crowd.pids), machine_seconds()
-
-
-def points(steps: list[dict[str, Any]]) -> list[tuple[int, float]]:
-    """Return (viewers, p95 in ms) in order, the better of two tries of the same number."""
-    best: dict[int, float] = {}
-    for step in steps:
-        if step["delay"]["p95"] is not None:
-            best[step["viewers"]] = min(step["delay"]["p95"], best.get(step["viewers"], float("inf")))
-    return sorted(best.items())

@@ -135,7 +135,7 @@ def _missed(results: Sequence[tuple[float, float | None, float | None, int]], st
             interval: float) -> int:  # fmt: skip
     """Return what one viewer missed: by the gaps, the one up to the end included, or by the server's own count."""
     if not results:
-        return int((end - start) / interval)
+        return max(0, int((end - start) / interval))
     times = [at for at, *_ in results]
     gaps = [*np.diff([start, *times, end])]
     by_gaps = sum(max(0, int(gap / interval - 0.5 - SLACK)) for gap in gaps)
@@ -147,9 +147,18 @@ def _share(part: int, whole: int) -> float:
 
 
 def memory_per_viewer(steps: Iterable[Step]) -> float | None:
-    """Return megabytes of the server's memory for each viewer more: the slope of a line through all steps."""
-    points = [(step.viewers, step.memory_mb) for step in steps if step.memory_mb is not None]
-    if len({viewers for viewers, _ in points}) < 2:
+    """Return megabytes of the server's memory for each viewer more; None where fewer than two steps tell.
+
+    It is the slope of a line through the steps that hold and that are larger than all before them: a process keeps
+    most of what an overload made it take.
+    """
+    points: list[tuple[int, float]] = []
+    most = 0
+    for step in steps:
+        if step.holds and step.viewers > most and step.memory_mb is not None:
+            points.append((step.viewers, step.memory_mb))
+        most = max(most, step.viewers)
+    if len(points) < 2:
         return None
     viewers, memory = zip(*points, strict=True)
     return round(float(np.polyfit(viewers, memory, 1)[0]), 3)

@@ -40,7 +40,6 @@ class Subject:
 
     def __init__(self, module: str, settings: Mapping[str, str], cores: frozenset[int] | None = None) -> None:
         self.port = _free_port()
-        self.cores = cores
         names = {name.upper() for name in Settings.model_fields}
         inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
         # Its folder is empty, so that no `.env` speaks to it.

@@ -168,12 +168,19 @@ def test_who_came_late_counts_from_when_a_window_is_full() -> None:
     assert step.missed == 0
 
 
-def test_memory_is_the_slope_over_all_loads() -> None:
-    def step(viewers: int, memory: float | None) -> Step:
-        none = Quantiles.of([])
-        return Step(viewers, viewers, 1, 0, none, none, none, 0.0, 0.0, {}, memory_mb=memory)
+def test_who_came_too_late_to_count_misses_nothing() -> None:
+    assert summarise([steady(2, 113.0)], 104.0, 114.0, INTERVAL).missed == 0
 
-    assert memory_per_viewer([step(10, 105.0), step(20, 110.0), step(40, 120.0)]) == pytest.approx(0.5)
+
+def test_memory_is_the_slope_over_what_held_before_anything_larger() -> None:
+    def step(viewers: int, memory: float | None, *, late: bool = False) -> Step:
+        delay = Quantiles.of([0.3 if late else 0.1])
+        return Step(viewers, viewers, 1, 0, delay, delay, delay, 0.0, 0.0, {}, memory_mb=memory)
+
+    rising = [step(10, 105.0), step(20, 110.0), step(40, 120.0)]
+    assert memory_per_viewer(rising) == pytest.approx(0.5)
+    overload = [step(80, 400.0, late=True), step(80, 390.0), step(60, 380.0)]
+    assert memory_per_viewer([*rising, *overload]) == pytest.approx(0.5)
     assert memory_per_viewer([step(10, 105.0), step(10, 106.0), step(20, None)]) is None
 
 
@@ -208,10 +215,11 @@ def test_viewers_of_the_real_server_get_their_results(material: Material, tmp_pa
     assert step["cpu_ms"] > 0 and step["memory_mb"] > 50
     run = {
         "machine": {"processor": "a processor", "cores": 2}, "face": "f", "messages": "binary", "server_cores": None,
-        "source": "made", "seconds": 2.0, "commit": "c", "server": found, "baseline": {**found, "viewers": 1},
+        "source": "made", "seconds": 2.0, "settings": ["MAX_BATCH=8"], "commit": "c",
+        "server": found, "baseline": {**found, "viewers": 1},
     }  # fmt: skip
     text = report.tables([json.loads(json.dumps(run))])
-    assert "| this server |" in text and "| textbook server |" in text
+    assert "| this server |" in text and "| textbook server |" in text and "`MAX_BATCH=8`; commit c" in text
     document = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nmore\n"
     assert report.between_marks(document, text) == f"# Title\n\n{report.BEGIN}\n\n{text}\n\n{report.END}\n\nmore\n"
     with pytest.raises(ValueError, match="no marks"):
