@@ -1,24 +1,26 @@
 """Files to answers: through the models, and through the session that a viewer of the stream would have."""
 
 import heapq
+import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.protocol import BINARY_AUDIO, Result
 from app.settings import LATE, Settings
 from app.viewer.fusion import late_fusion, sayable
 from models.datasets.media import UnreadableMediaError, read_sound
 from models.face_path import DetectedFacePath
-from models.image import decode_jpeg
+from models.image import MAX_SIDE
 from models.inference import SAMPLE_RATE, FaceReading, Float32, FusionModel, Int16, InvalidImageError, UInt8, VoiceModel
 from scripts.evaluate.live import Event, sound_events, stream
 from scripts.predict.answer import Answer, Fault, Fused, Used, answer, named
-from scripts.predict.sources import kind
+from scripts.predict.sources import UNREAD_PICTURES, kind
 from scripts.predict.whole import Onlooker, Together, whole_voice
 from scripts.stream_file import CHUNK, UnreadableFileError, media
 
@@ -137,22 +139,34 @@ class Predictor:
 
 
 def read_picture(path: Path) -> UInt8:
-    """Read a picture as RGB [H, W, 3], upright.
+    """Read a picture as RGB [H, W, 3], upright, with no side longer than `MAX_SIDE`.
+
+    Not by `models.image`, which is for what browsers send: photographs are larger, come in other formats, and have
+    films and notes behind their end.
 
     Raises:
         InvalidImageError: It is none that can be decoded whole.
         OSError: It cannot be read.
     """
-    data = path.read_bytes()
-    if data[:2] == b"\xff\xd8":
-        return decode_jpeg(data, max_pixels=MAX_PIXELS)
+    data = io.BytesIO(path.read_bytes())
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:  # larger than OpenCV allows
-        image = None
-    if image is None:
-        raise InvalidImageError("not a picture that can be decoded")
-    return np.asarray(image, np.uint8)
+        with warnings.catch_warnings(action="ignore"), Image.open(data) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise InvalidImageError(f"the picture is {width} x {height}, larger than {MAX_PIXELS} pixels")
+            picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):  # which Pillow would clip to its darkest 256 values
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            upright.thumbnail((MAX_SIDE, MAX_SIDE))
+            return np.array(upright.convert("RGB"), np.uint8)
+    except InvalidImageError:
+        raise
+    except UnidentifiedImageError as error:
+        hint = ": save it as JPEG" if path.suffix.lower() in UNREAD_PICTURES else ""
+        raise InvalidImageError(f"not a picture that can be decoded{hint}") from error
+    except Exception as error:  # Pillow's readers raise whatever they stumble over
+        raise InvalidImageError(f"the picture cannot be decoded: {error}") from error
 
 
 def in_order(events: Iterable[Event], horizon: float = HORIZON) -> Iterator[Event]:

@@ -9,13 +9,19 @@ from scripts.predict.answer import Fault, named
 
 Kind = Literal["picture", "sound", "film"]
 
-PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+UNREAD_PICTURES: Final = frozenset({".heic", ".heif"})
+"""No library here reads them; they are looked for, so that they are named and not passed over."""
+PICTURES: Final = UNREAD_PICTURES | {
+    ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif",
+}  # fmt: skip
 SOUNDS: Final = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf", ".mp3", ".m4a", ".aac"}
 )
 FILMS: Final = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".mts", ".m2ts", ".3gp", ".wmv", ".ogv"}
-)
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".mts", ".m2ts", ".3gp", ".wmv", ".ogv",
+     ".amr", ".wma", ".mka", ".weba"}
+)  # fmt: skip
+"""What FFmpeg reads; the last ones are sounds that libsndfile does not."""
 
 
 @dataclass(frozen=True, slots=True)

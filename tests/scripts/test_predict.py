@@ -23,6 +23,7 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from app.settings import ROOT, Settings
 from models.artefact import ArtefactInfo
@@ -118,6 +119,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     soundfile.write(folder / "voice.wav", np.concatenate(parts), SAMPLE_RATE)
     picture = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(folder / "face.jpg"), picture)
+    cv2.imwrite(str(folder / "face.png"), picture)
     return folder
 
 
@@ -155,6 +157,42 @@ def test_other_formats_say_the_same(predictor: Predictor, tmp_path: Path, ending
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_WEBP_QUALITY, 101] if ending == ".webp" else [])
     np.testing.assert_array_equal(read_picture(path), skimage.data.astronaut())
     assert said(predictor.file(path)).face.state == "ok"
+
+
+@pytest.mark.parametrize(("ending", "options"), [(".gif", {}), (".avif", {"quality": 95})])
+def test_what_opencv_does_not_read_is_read(
+    predictor: Predictor, tmp_path: Path, ending: str, options: dict[str, int]
+) -> None:
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / f"face{ending}", **options)
+    assert said(predictor.file(tmp_path / f"face{ending}")).face.state == "ok"
+
+
+def test_a_photograph_may_be_larger_than_a_frame(predictor: Predictor, tmp_path: Path) -> None:
+    Image.fromarray(skimage.data.astronaut()).resize((6000, 4500)).save(tmp_path / "camera.jpg")
+    assert read_picture(tmp_path / "camera.jpg").shape == (3072, 4096, 3)
+    answer = said(predictor.file(tmp_path / "camera.jpg"))
+    x, y, width, height = answer.face.box or (0, 0, 0, 0)
+    assert x < 224 / 512 < x + width
+    assert y < 120 / 512 < y + height
+
+
+def test_a_telephones_photograph_is_upright_and_may_have_a_film_behind_it(predictor: Predictor, tmp_path: Path) -> None:
+    on_its_side = Image.fromarray(np.rot90(skimage.data.astronaut()).copy())
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    jpeg = io.BytesIO()
+    on_its_side.save(jpeg, "JPEG", exif=exif, quality=95)
+    film = b"\0\0\0\x18ftypmp42" + bytes(100) + b"\xff\xda" * 100
+    (tmp_path / "motion.jpg").write_bytes(jpeg.getvalue() + film)
+    seen = read_picture(tmp_path / "motion.jpg").astype(float)
+    assert np.abs(seen - skimage.data.astronaut()).mean() < 6
+    assert said(predictor.file(tmp_path / "motion.jpg")).face.state == "ok"
+
+
+def test_sixteen_bits_are_as_eight(tmp_path: Path) -> None:
+    grey = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY)
+    cv2.imwrite(str(tmp_path / "grey.png"), grey.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_picture(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
 
 
 def test_a_wall_has_no_face(predictor: Predictor, tmp_path: Path) -> None:
@@ -349,7 +387,13 @@ def test_text_under_another_name_is_a_fault(predictor: Predictor, tmp_path: Path
     assert str(tmp_path) not in message  # the source says it already
 
 
-@pytest.mark.parametrize("name", ["face.jpg", "both.mp4", "voice.wav"])
+def test_a_picture_of_no_known_kind_says_what_to_do(predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))
+    assert [path.name for path in find([tmp_path]).files] == ["photo.HEIC"]
+    assert fault(predictor.file(tmp_path / "photo.HEIC")) == "not a picture that can be decoded: save it as JPEG"
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "face.png", "both.mp4", "voice.wav"])
 def test_a_file_that_is_cut_short_is_a_fault_or_what_is_left(
     predictor: Predictor, files: Path, tmp_path: Path, name: str
 ) -> None:
