@@ -1,18 +1,24 @@
-"""Loads the models that the settings ask for."""
+"""Loads the models that the settings ask for.
+
+The engines and the face path are imported where they are used: the server's other parts need none of them.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from app.settings import LATE, Settings
+from models import loading
+from models.artefact import ArtefactError
+from models.download import UnavailableError
 from models.inference import FacePath, FusionModel, VoiceModel
 
 if TYPE_CHECKING:
     from models.face_path import DetectedFacePath
     from models.onnx_engine import OnnxFusion
     from models.torch_engine import TorchFusion
-
 
 MOST_FACE_THREADS: Final = 8
 """That are started unasked: the event loop has no time for more by then, and each makes the start a little longer."""
@@ -61,30 +67,16 @@ def _cores() -> int:
 
 def load_voice(settings: Settings) -> VoiceModel:
     """Load what hears; errors as in `load_models`."""
-    with _told(settings):
-        from models.loading import load_voice
-
-        return load_voice(
-            settings.voice_model,
-            engine=settings.inference_engine,
-            weights_dir=settings.weights_dir,
-            threads=settings.inference_threads,
-        )
+    with _loading(settings) as how:
+        return loading.load_voice(settings.voice_model, **how)
 
 
 def load_fusion(settings: Settings) -> "OnnxFusion | TorchFusion | None":
     """Load what hears and sees at once, None for late fusion; errors as in `load_models`."""
     if settings.fusion == LATE:
         return None
-    with _told(settings):
-        from models.loading import load_fusion
-
-        return load_fusion(
-            settings.fusion,
-            engine=settings.inference_engine,
-            weights_dir=settings.weights_dir,
-            threads=settings.inference_threads,
-        )
+    with _loading(settings) as how:
+        return loading.load_fusion(settings.fusion, **how)
 
 
 def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> "tuple[DetectedFacePath, str | None]":
@@ -96,30 +88,31 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
     Raises:
         LoadingError: as in `load_models`.
     """
-    with _told(settings):
+    with _loading(settings) as how:
         from models.face_path import load_face_path
 
-        return load_face_path(
-            settings.face_model,
-            engine=settings.inference_engine,
-            weights_dir=settings.weights_dir,
-            detector_confidence=settings.detector_confidence,
-            threads=settings.inference_threads,
-            fusion=fusion,
-        )
+        confidence = settings.detector_confidence
+        return load_face_path(settings.face_model, detector_confidence=confidence, fusion=fusion, **how)
+
+
+class _How(TypedDict):
+    engine: str
+    weights_dir: Path
+    threads: int
 
 
 @contextmanager
-def _told(settings: Settings) -> Iterator[None]:
-    # Imported here and above, so that the server's other parts can be used and tested without any model.
-    from models.artefact import ArtefactError
-    from models.download import UnavailableError
-
+def _loading(settings: Settings) -> Iterator[_How]:
+    """Give what every model is loaded with; what hinders it becomes a `LoadingError`."""
     try:
         if settings.inference_engine == "onnx":
             from models.onnx_engine import choose_providers
 
             choose_providers(settings.onnx_providers)
-        yield
+        yield _How(
+            engine=settings.inference_engine,
+            weights_dir=settings.weights_dir,
+            threads=settings.inference_threads,
+        )
     except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault

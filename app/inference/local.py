@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.inference.answering import About, FusionQuestion, VoiceQuestion, ask_voice, fuse, hear, see
-from app.inference.batching import Batcher
+from app.inference.batching import Batcher, Item, Outcome
 from app.inference.interface import InferenceError, VoiceReading
 from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Traits, UInt8, VoiceModel
 
@@ -48,34 +48,24 @@ class LocalInference:
         self.face_traits = face.model.traits
         self.fusion_traits = Traits() if fusion is None else fusion.traits
         self._about_voice = About(voice.name, voice.traits)
-        self._voices: Batcher[VoiceQuestion, VoiceReading] = Batcher(
-            "voice model",
-            partial(hear, voice),
-            max_batch=max_batch,
-            patience=patience,
-            observe=partial(observe, "voice"),
-        )
+
+        def batcher(
+            name: str,
+            path: str,
+            run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]],
+            release: Callable[[], None] | None = None,
+        ) -> Batcher[Item, Outcome]:
+            told = partial(observe, path)
+            return Batcher(name, run, max_batch=max_batch, patience=patience, release=release, observe=told)
+
+        self._voices: Batcher[VoiceQuestion, VoiceReading] = batcher("voice model", "voice", partial(hear, voice))
         self._faces: list[Batcher[bytes, FaceReading]] = [
-            Batcher(
-                "face path",
-                partial(see, path),
-                max_batch=max_batch,
-                patience=patience,
-                release=path.close,
-                observe=partial(observe, "face"),
-            )
-            for path in (face, *more_faces)
+            batcher("face path", "face", partial(see, path), path.close) for path in (face, *more_faces)
         ]
         self._turn = 0
         self._fusions: Batcher[FusionQuestion, Float32] | None = None
         if fusion is not None:
-            self._fusions = Batcher(
-                "fusion model",
-                partial(fuse, fusion),
-                max_batch=max_batch,
-                patience=patience,
-                observe=partial(observe, "fusion"),
-            )
+            self._fusions = batcher("fusion model", "fusion", partial(fuse, fusion))
 
     async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
