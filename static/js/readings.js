@@ -1,6 +1,7 @@
 /** The cards that show what one path (voice, face or fused) says: label, confidence, seven bars. */
 
-import { LABELS, capitalise, percent, unknownWords } from "./words.js";
+import { leaders } from "./leaders.js";
+import { LABELS, capitalise, confidenceWords, percent, unknownWords, verdictWords } from "./words.js";
 
 /** One list row for each label: swatch, name, bar, percentage. */
 function barRow(label) {
@@ -51,10 +52,10 @@ export class Reading {
   }
 
   /** @param part `voice`, `face` or `fused` of a result; `words` say its state */
-  show({ state, label, probs }, words) {
+  show({ state, probs }, words) {
     this.#root.dataset.state = state;
     this.#state.textContent = words;
-    this.#fill(label, probs);
+    this.#fill(probs);
   }
 
   /** @param labels that this path can say; the others are greyed */
@@ -66,17 +67,20 @@ export class Reading {
   clear(words) {
     this.#root.dataset.state = "off";
     this.#state.textContent = words;
-    this.#fill(null, {});
+    this.#fill({});
   }
 
-  #fill(label, probs) {
-    this.#verdict.dataset.emotion = label ?? "";
-    this.#verdict.querySelector(".label").textContent = label ? capitalise(label) : "–";
-    this.#verdict.querySelector(".confidence").textContent = label ? percent(probs[label]) : "";
+  #fill(probs) {
+    const leading = leaders(probs);
+    const [first, second] = leading.length > 2 ? [] : leading;
+    Object.assign(this.#verdict.dataset, { emotion: first ?? "", second: second ?? "" });
+    this.#verdict.classList.toggle("close", leading.length > 1);
+    this.#verdict.querySelector(".label").textContent = verdictWords(leading);
+    this.#verdict.querySelector(".confidence").textContent = confidenceWords(leading, probs);
     for (const [name, { row, fill, value }] of this.#bars) {
       fill.style.transform = `scaleX(${probs[name] ?? 0})`;
       value.textContent = name in probs && this.#known.includes(name) ? percent(probs[name]) : "–";
-      row.classList.toggle("leading", name === label);
+      row.classList.toggle("leading", leading.includes(name));
     }
   }
 }

@@ -1,7 +1,8 @@
 /** The mirrored camera preview with the face box, and the microphone level below it. */
 
 import { placeBox, placeLabel } from "./geometry.js";
-import { capitalise, percent } from "./words.js";
+import { leaders } from "./leaders.js";
+import { confidenceWords, verdictWords } from "./words.js";
 
 const QUIETEST_DB = -60;
 
@@ -22,10 +23,13 @@ export class Stage {
   }
 
   /** @param face `face` of a result */
-  showFace({ box, label, probs }) {
+  showFace({ box, probs }) {
     this.#box = box ?? null;
-    for (const part of [this.#boxElement, this.#boxLabel]) part.dataset.emotion = label ?? "";
-    this.#boxLabel.textContent = label ? `${capitalise(label)} ${percent(probs[label])}` : "";
+    const leading = leaders(probs);
+    const emotion = leading.length === 1 ? leading[0] : ""; // one colour would take sides
+    for (const part of [this.#boxElement, this.#boxLabel]) part.dataset.emotion = emotion;
+    const words = [verdictWords(leading), leading.length === 1 && confidenceWords(leading, probs)].filter(Boolean).join(" ");
+    this.#boxLabel.textContent = leading.length > 0 ? words : "";
     this.#place();
   }
 

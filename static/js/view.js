@@ -3,18 +3,19 @@
  * server or a model in the browser made them.
  */
 
+import { leaders } from "./leaders.js";
 import { Problems } from "./problems.js";
 import { Reading, TopFive, markUnknown } from "./readings.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { Toast } from "./toast.js";
-import { LABELS, capitalise, connectionWords, labelsKnown, modelWords, signWords, stateWords } from "./words.js";
+import { LABELS, capitalise, connectionWords, labelsKnown, modelWords, signWords, stateWords, verdictWords } from "./words.js";
 
 const TITLE = document.title;
 const PATHS = ["voice", "face", "fused"];
 /** The device behind each path, and behind each delay. */
 const DEVICES = { voice: "microphone", face: "camera", audio: "microphone", frame: "camera" };
-const NO_FACE = { box: null, label: null, probs: {} };
+const NO_FACE = { box: null, probs: {} };
 const NOTHING = "\u2013";
 
 const element = (id) => document.getElementById(id);
@@ -119,7 +120,7 @@ export class View {
     this.#timeline.add(performance.now(), result);
     element("server-time").textContent = milliseconds(result.ms.total);
     for (const [kind, count] of Object.entries(result.dropped)) element(`dropped-${kind}`).textContent = count;
-    this.#announce(result.fused.label);
+    this.#announce(leaders(result.fused.probs));
   }
 
   /** @param delayMs {audio, frame}: from sending to the result; null keeps the figure that stands */
@@ -191,10 +192,11 @@ export class View {
   }
 
   /** Screen readers hear a changed label, not every result. */
-  #announce(label) {
-    if (label === this.#announced || label === null) return;
-    this.#announced = label;
-    element("announcer").textContent = capitalise(label);
+  #announce(leading) {
+    const words = verdictWords(leading);
+    if (words === this.#announced || leading.length === 0) return;
+    this.#announced = words;
+    element("announcer").textContent = words;
   }
 }
 

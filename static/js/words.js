@@ -88,6 +88,17 @@ export function percent(probability) {
   return `${Math.round(probability * 100)}\u202f%`;
 }
 
+/** What a card says of the labels in front, see leaders.js; the same words whichever of two is ahead by a hair. */
+export function verdictWords(leading) {
+  if (leading.length === 0) return "\u2013";
+  return leading.length > 2 ? "None stands out" : capitalise(leading.join(" or "));
+}
+
+/** What stands beside it: how probable the one in front is, or that it is not the only one. */
+export function confidenceWords(leading, probs) {
+  return leading.length > 1 ? "close" : leading.map((label) => percent(probs[label])).join("");
+}
+
 /** The models by name, as the server's `ready` has them. */
 export function modelWords({ voice, face, fusion }) {
   return `Models: ${voice} (voice), ${face} (face)${fusion ? `, ${fusion} (fusion)` : ""}.`;

@@ -24,7 +24,7 @@ from scripts.fake_devices import chromium, portrait
 if not (PACKAGES / "onnxruntime-web").is_dir():
     pytest.skip(f"the browser's packages are not installed: {COMMAND}", allow_module_level=True)
 
-ANY_LABEL = re.compile("^(" + "|".join(label.capitalize() for label in LABELS) + ")$")
+ANY_LABEL = re.compile(rf"^(({'|'.join(LABELS)})( or ({'|'.join(LABELS)}))?|none stands out)$", re.IGNORECASE)
 LOADED_MS = 90_000  # models are compressed, fetched and compiled on two cores that do other things too
 
 Open = Callable[..., "Visit"]

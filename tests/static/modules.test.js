@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { placeBox, placeLabel } from "../../static/js/geometry.js";
 import { History } from "../../static/js/history.js";
+import { CLOSE, leaders } from "../../static/js/leaders.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
@@ -11,6 +12,7 @@ import {
   LABELS,
   accessWords,
   calibrationWords,
+  confidenceWords,
   connectionWords,
   labelsKnown,
   modelWords,
@@ -18,6 +20,7 @@ import {
   startWords,
   stateWords,
   unknownWords,
+  verdictWords,
 } from "../../static/js/words.js";
 
 test("sound and pictures have a kind, a little-endian id and their bytes", () => {
@@ -195,6 +198,31 @@ test("at either end of the weight one path alone is behind the fused result", ()
   assert.equal(stateWords("fused", "ok", "sad", 0), "Face only, by weight");
   assert.equal(stateWords("fused", "ok", "sad", 0.63), "Voice and face");
   assert.equal(stateWords("fused", "face_only", "sad", 1), "Face only");
+});
+
+const probabilities = (some) => ({ ...Object.fromEntries(LABELS.map((label) => [label, 0])), ...some });
+
+test("in front are the most probable label and those that are hardly less probable", () => {
+  assert.deepEqual(leaders(probabilities({ sad: 0.9, fear: 0.1 })), ["sad"]);
+  assert.deepEqual(leaders(probabilities({ surprise: 0.4, happy: 0.4 - CLOSE + 1e-6, sad: 0.2 })), ["happy", "surprise"]);
+  assert.deepEqual(leaders(probabilities({ surprise: 0.4, happy: 0.4 - CLOSE - 1e-6, sad: 0.25 })), ["surprise"]);
+  assert.deepEqual(leaders(Object.fromEntries(LABELS.map((label) => [label, 1 / 7]))), LABELS);
+  assert.deepEqual(leaders({}), []);
+});
+
+test("which of two is ahead by a hair changes no word", () => {
+  const one = probabilities({ happy: 0.41, surprise: 0.4 });
+  const other = probabilities({ happy: 0.4, surprise: 0.41 });
+  assert.equal(verdictWords(leaders(one)), "Happy or surprise");
+  assert.equal(verdictWords(leaders(other)), "Happy or surprise");
+  assert.equal(confidenceWords(leaders(one), one), confidenceWords(leaders(other), other));
+});
+
+test("one label in front has its probability, several are close, and of more than two none stands out", () => {
+  const [sure, unsure] = [probabilities({ sad: 0.9 }), probabilities({ sad: 0.3, fear: 0.3, angry: 0.3 })];
+  assert.deepEqual([verdictWords(["sad"]), confidenceWords(["sad"], sure)], ["Sad", "90\u202f%"]);
+  assert.deepEqual([verdictWords(leaders(unsure)), confidenceWords(leaders(unsure), unsure)], ["None stands out", "close"]);
+  assert.deepEqual([verdictWords([]), confidenceWords([], {})], ["\u2013", ""]);
 });
 
 test("losing the connection is said in words that stay the same at every attempt", () => {
