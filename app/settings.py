@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     """Seconds until a frame is stale, and a microphone that sends nothing absent; at least twice `RESULT_INTERVAL`."""
     calibration_seconds: Annotated[float, Field(ge=3.0, le=30.0)] = 8.0
     """Seconds of a neutral voice, and of a neutral face, that a calibration collects."""
-    detector_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
-    """Least confidence at which the detector's find counts as a face."""
+    detector_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.5
+    """Least confidence at which the detector's find counts as a face; of a distant one it is 0.6 at least."""
 
     max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Viewers at the same time; one more is told `full`."""

@@ -3,11 +3,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from annotated_types import Ge
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.settings import ROOT, Settings, load
+from models.detection import LEAST_CONFIDENCE
 from scripts.settings_table import env_example, markdown_table, rows, with_table
 
 
@@ -35,6 +37,11 @@ def test_every_setting_is_documented():
     assert all(row.what.endswith(".") and row.values for row in rows())
 
 
+def test_no_detector_confidence_is_allowed_that_has_no_effect():
+    (least,) = (bound.ge for bound in Settings.model_fields["detector_confidence"].metadata if isinstance(bound, Ge))
+    assert least == min(LEAST_CONFIDENCE)
+
+
 def test_the_table_replaces_what_is_between_the_markers_and_nothing_else():
     old = "before\n<!-- settings: begin -->\nold\n<!-- settings: end -->\nafter\n"
     new = with_table(old)
@@ -56,6 +63,7 @@ def test_the_environment_wins_over_the_env_file(monkeypatch, tmp_path):
     [
         ("FUSION_WEIGHT", "1.5", "less than or equal to 1"),
         ("FUSION_WEIGHT", "nan", "finite"),
+        ("DETECTOR_CONFIDENCE", "0.4", "greater than or equal to 0.5"),
         ("VOICE_WINDOW", "0.1", "greater than or equal to 0.5"),
         ("PORT", "eighty", "valid integer"),
         ("INFERENCE_ENGINE", "tensorflow", "'onnx' or 'torch'"),
