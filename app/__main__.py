@@ -1,5 +1,7 @@
 """`python -m app`: the server on HOST and PORT of the settings."""
 
+import errno
+import os
 import socket
 
 import uvicorn
@@ -15,7 +17,7 @@ from app.watch.logs import use_json
 def main() -> None:
     """Run until interrupted."""
     settings = load()
-    _refuse_no_host(settings.host, settings.port)
+    refuse_no_place(settings.host, settings.port)  # before the models are loaded, which takes long
     serve(settings, create_app(settings))
 
 
@@ -41,16 +43,43 @@ def serve(settings: Settings, application: FastAPI) -> None:
     )
 
 
-def _refuse_no_host(host: str, port: int) -> None:
-    """Stop with one line where nothing can listen on `host`.
+def refuse_no_place(host: str, port: int) -> None:
+    """Stop with one line where nothing can listen on `host` and `port`.
 
     Not a matter of `Settings`: other programs use the variable HOST for things of their own (conda's compilers
     for the kind of machine), which is no reason for `uvicorn app:app --host ...` to refuse to start.
+
+    Raises:
+        SystemExit: with that line; the exit status is 1.
     """
     try:
-        socket.getaddrinfo(host, port)
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise SystemExit(f"Settings refused: HOST={host}: no address or name of a machine ({error})") from None
+    faults = [fault for family, _, _, _, address in places if (fault := _bind(family, address))]
+    for fault in faults:
+        if fault.errno == errno.EADDRINUSE:
+            raise SystemExit(
+                f"Settings refused: PORT={port}: in use on {host} by another program; end that, or set another PORT"
+            )
+        if fault.errno == errno.EACCES:
+            raise SystemExit(f"Settings refused: PORT={port}: this user may not listen there")
+    if len(faults) == len(places):  # of a name with several addresses one will do
+        raise SystemExit(f"Settings refused: HOST={host}: no address of this machine ({faults[0].strerror})")
+
+
+def _bind(family: int, address: tuple[str | int, ...] | tuple[int, bytes]) -> OSError | None:
+    """Return why nothing can listen there, or None. The socket is set up as the server's own will be."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 if __name__ == "__main__":
