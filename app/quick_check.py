@@ -1,6 +1,6 @@
 """Accuracy on the user's own copies of RAVDESS and FER-2013, through the code that serves viewers."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.protocol import Calibrate, Result
 from app.settings import Settings
 from app.viewer.fusion import late_fusion
 from app.viewer.session import Session
@@ -116,32 +115,29 @@ def quick_check(settings: Settings, examples: Examples, voice: VoiceModel, face:
     return accuracy
 
 
-def stream_clip(
-    settings: Settings, model: VoiceModel, sound: Int16, calibration: Sequence[Int16] = ()
-) -> Float32 | None:
-    """Stream a clip through a session of its own and return the last smoothed probabilities [7] that it showed.
+def stream_clip(settings: Settings, model: VoiceModel, sound: Int16) -> Float32 | None:
+    """Stream a clip [N] through a session of its own and return the last smoothed probabilities [7] that it showed.
 
-    None where the gate never opened. Time is the clip's own: nothing waits. With `calibration`, clips in which the
-    same person speaks neutrally, the session is calibrated on them first, as a viewer would do it: they are streamed
-    one after another until enough is collected; where they are too short, silence follows until patience is at an
-    end. Between them and the clip is a pause, so that nothing of them is left in the sound or in the history.
+    None where the gate never opened. Time is the clip's own: nothing waits.
     """
     session = Session(settings, now=0.0, voice=model.traits)
-    began = 0.0
-    if calibration and session.can_calibrate:
-        began = _calibrate(settings, session, model, np.concatenate(calibration)) + settings.stale_after
     window = round(settings.voice_window * SAMPLE_RATE)
     if len(sound) < window:
         sound = np.concatenate([np.zeros(window - len(sound), np.int16), sound])
+    chunk = round(settings.result_interval * SAMPLE_RATE)
     shown = None
-    for _, result in _play(settings, session, model, sound, began):
-        probs = result.voice.probs
+    for start in range(0, len(sound), chunk):
+        samples = sound[start : start + chunk]
+        now = (start + len(samples)) / SAMPLE_RATE
+        session.receive_audio(samples, None, now)
+        hear_window(session, model, now)
+        probs = session.result(now).voice.probs
         if probs:
             shown = np.array([probs[label] for label in LABELS], dtype=np.float32)
     return shown
 
 
-def ask_voice(session: Session, model: VoiceModel, now: float) -> None:
+def hear_window(session: Session, model: VoiceModel, now: float) -> None:
     """Put the newest window of a session to a model, if there is something to ask; it answers at once."""
     window = session.take_window(now)
     if window is None:
@@ -149,33 +145,6 @@ def ask_voice(session: Session, model: VoiceModel, now: float) -> None:
     statistics = model.describe(window.samples[None])[0] if window.describe else None
     probs = model.predict(window.samples[None], window.reference[None])[0]
     session.heard(window, probs, now, statistics)
-
-
-def _play(
-    settings: Settings, session: Session, model: VoiceModel, sound: Int16, began: float
-) -> Iterator[tuple[float, Result]]:
-    """Yield each result with its time, while a sound is played to a session from the time `began` on."""
-    chunk = round(settings.result_interval * SAMPLE_RATE)
-    for start in range(0, len(sound), chunk):
-        samples = sound[start : start + chunk]
-        now = began + (start + len(samples)) / SAMPLE_RATE
-        session.receive_audio(samples, None, now)
-        ask_voice(session, model, now)
-        yield now, session.result(now)
-
-
-def _calibrate(settings: Settings, session: Session, model: VoiceModel, sound: Int16) -> float:
-    """Calibrate a session on a neutral sound; return the time at which that has ended."""
-    now = 0.0
-    session.calibrate(Calibrate(action="start"), now)
-    for at, _ in _play(settings, session, model, sound, began=0.0):
-        now = at
-        if session.calibration.state != "collecting":
-            break
-    while session.calibration.state == "collecting":
-        now += settings.result_interval
-        session.result(now)
-    return now
 
 
 def classify_faces(model: FaceModel, images: UInt8) -> Float32:

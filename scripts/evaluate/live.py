@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from app.protocol import BINARY_AUDIO, BINARY_FRAME, Calibrate, Result
-from app.quick_check import ask_voice
+from app.quick_check import hear_window
 from app.settings import Settings
 from app.viewer.calibration import Learnt
 from app.viewer.session import NO_TRAITS, Session
@@ -108,7 +108,7 @@ def play(
 
     def result(now: float) -> Result:
         if voice is not None:
-            ask_voice(session, voice, now)
+            hear_window(session, voice, now)
         if face is not None and (picture := session.take_frame(now)):
             reading = face.analyse([picture.jpeg])[0]
             if isinstance(reading, FaceReading):

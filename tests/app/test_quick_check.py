@@ -238,57 +238,6 @@ def test_a_clip_below_the_gate_has_no_answer() -> None:
     assert stream_clip(settings, LoudnessVoice(), short) is not None
 
 
-class ShiftedVoice(LoudnessVoice):
-    """Adaptive: statistics are how loud a window is, and an answer is about how much louder than the reference."""
-
-    name, traits = "shifted", Traits(adaptive=True)
-
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        assert references is not None
-        louder = np.abs(windows).max(axis=1) / 32768 - references[:, 0] / 10
-        return np.stack([np.eye(7, dtype=np.float32)[min(6, max(0, round(10 * float(step))))] for step in louder])
-
-    def describe(self, windows: Int16) -> Float32:
-        loudest = np.abs(windows).max(axis=1, keepdims=True).astype(np.float32) / 32768
-        return np.hstack([np.repeat(loudest * 10, 40, axis=1), np.full((len(windows), 40), 100, np.float32)])
-
-
-def loud(seconds: float, share: float) -> Int16:
-    return np.full(round(seconds * 16_000), round(share * 32768), np.int16)
-
-
-def test_a_clip_may_be_streamed_to_a_session_that_was_calibrated_first() -> None:
-    settings, model = Settings(_env_file=None), ShiftedVoice()  # type: ignore[call-arg]
-    for calibration, label in (([], 5), ([loud(12, 0.3)], 2), ([loud(3, 0.3)] * 4, 2), ([loud(6, 0.3)], 3)):
-        shown = stream_clip(settings, model, loud(4, 0.5), calibration)
-        assert shown is not None
-        # The reference is a little less than 3: it is pulled towards nobody in particular, more so by fewer windows.
-        assert np.flatnonzero(shown > 0.999).tolist() == [label], calibration
-
-
-def test_neutral_clips_leave_nothing_of_themselves_in_what_is_shown_of_a_clip() -> None:
-    settings = Settings(_env_file=None, voice_smoothing=50)  # type: ignore[call-arg]
-    shown = stream_clip(settings, ShiftedVoice(), loud(1, 0.5), [loud(9, 0.3)])
-    assert shown is not None
-    assert shown.max() == 1.0
-    assert stream_clip(settings, ShiftedVoice(), loud(1, 0.0), [loud(9, 0.3)]) is None
-
-
-def test_too_little_neutral_speech_calibrates_nothing() -> None:
-    settings, model = Settings(_env_file=None), ShiftedVoice()  # type: ignore[call-arg]
-    shown = stream_clip(settings, model, loud(4, 0.5), [loud(1.5, 0.3)])
-    assert shown is not None
-    assert shown.argmax() == 5
-
-
-def test_a_model_that_cannot_be_calibrated_answers_as_it_is() -> None:
-    settings, model = Settings(_env_file=None), LoudnessVoice()  # type: ignore[call-arg]
-    plain, after = (stream_clip(settings, model, loud(2, 0.4), neutral) for neutral in ([], [loud(9, 0.3)]))
-    assert plain is not None
-    assert after is not None
-    assert plain.tolist() == after.tolist()
-
-
 @pytest.mark.data
 @pytest.mark.skipif(
     not (RAVDESS.is_dir() and FER2013.is_dir()), reason="needs the data sets: RAVDESS_ROOT, FER2013_ROOT"
