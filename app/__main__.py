@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
+from app.guard.entry import Entry
 from app.guard.wire import Wire
 from app.server import create_app
 from app.settings import Settings, load
@@ -31,6 +32,7 @@ def serve(settings: Settings, application: FastAPI) -> None:
         host=settings.host,
         port=settings.port,
         log_config=None if as_json else LOGGING_CONFIG,
+        http=Entry,
         ws=Wire,
         # Twice the limit, so that a viewer is told `too_big` by the server before the connection closes.
         ws_max_size=2 * settings.max_message_bytes,

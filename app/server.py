@@ -16,7 +16,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
 from app.device import DeviceSite, device_routes
+from app.guard import entry
 from app.guard.anonymity import hide_addresses
+from app.guard.arrivals import Arrivals
 from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
 from app.inference.interface import Inference
@@ -134,7 +136,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
     telemetry = telemetry or Telemetry(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         hide_addresses()
         if settings.env_file_read is not None:
             log.info("Settings: the environment, and %s", settings.env_file_read)
@@ -150,7 +152,8 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
         try:
             with stopping(streaming.drain):
-                yield
+                arrivals = Arrivals(settings.max_connects_per_address, settings.trusted_proxies)
+                yield {entry.STATE: entry.Rules(arrivals, settings.handshake_timeout)}
         finally:
             app.state.streaming = None
             models.close()

@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     """Messages of a viewer that are refused until the connection ends as abuse. 0 sets no limit."""
     max_viewers_per_address: Annotated[int, Field(ge=0, le=100_000)] = 20
     """Viewers from the same address (IPv6: the same /64), this machine's own left out. 0 sets no limit."""
+    max_connects_per_address: Annotated[float, Field(ge=0, le=100_000)] = 20.0
+    """Connections that an address may open a second, over 10 s, counted likewise (`python -m app`). 0 sets no limit."""
+    handshake_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0
+    """Seconds in which a request, or the stream's handshake, has to come whole (`python -m app`)."""
     idle_timeout: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     """Seconds without sound or picture until a viewer has to go; 0 waits for ever."""
     session_length: Annotated[float, Field(ge=0, le=604_800)] = 0.0

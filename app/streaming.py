@@ -14,11 +14,13 @@ from app import protocol
 from app.connection import Clock, Connection
 from app.guard.access import Access
 from app.guard.addresses import Addresses
+from app.guard.wire import EXTENSION
 from app.inference.interface import Inference
 from app.settings import Settings
 from app.watch.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+shown = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 
 class Streaming:
@@ -47,6 +49,7 @@ class Streaming:
         self.access = Access(settings, clock)
         self._here: set[asyncio.Task[Any]] = set()
         self._stays: set[asyncio.Timeout] = set()
+        self._looked = False
         self.viewers = 0
         self.draining = False
 
@@ -72,6 +75,7 @@ class Streaming:
         if task := asyncio.current_task():
             self._here.add(task)
             task.add_done_callback(self._here.discard)
+        self._look_at_the_wire(socket)
         await socket.accept()
         try:
             self.access.check_origin(socket)
@@ -89,6 +93,15 @@ class Streaming:
             log.exception("A viewer's stream failed")
             self._telemetry.dismissed("internal")
             await _end(socket, "internal", "the server failed, reconnect")
+
+    def _look_at_the_wire(self, socket: WebSocket) -> None:
+        """Say once, with the first connection, since nothing tells it earlier, where uvicorn's own protocol serves."""
+        if not self._looked and EXTENSION not in socket.scope.get("extensions", {}):
+            shown.warning(
+                "Floods, slow requests and fast reconnects are not held back by this WebSocket: start the server by "
+                "`python -m app`, or with --http app.guard.entry:Entry --ws app.guard.wire:Wire (docs/security.md)"
+            )
+        self._looked = True
 
     async def _stream(self, socket: WebSocket) -> None:
         if self.viewers >= self._settings.max_viewers:

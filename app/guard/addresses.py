@@ -26,7 +26,7 @@ class Addresses:
         Raises:
             FarewellError: There are as many from there as may be.
         """
-        address = _counted(host)
+        address = counted(host)
         if address is None or not self._limit:
             yield
             return
@@ -41,7 +41,7 @@ class Addresses:
                 del self._viewers[address]
 
 
-def _counted(host: str | None) -> str | None:
+def counted(host: str | None) -> str | None:
     """Return what viewers are counted by, or None for this machine itself.
 
     Whoever has one IPv6 address has 2^64, so that these count by network. From this machine come tests and

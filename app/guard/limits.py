@@ -1,5 +1,7 @@
 """What one viewer may send, and how long it may stay. Pure: time is passed in."""
 
+import math
+
 from app.protocol import Audio, Event, FarewellError, Frame, ProtocolError
 from app.settings import Settings
 from models.inference import SAMPLE_RATE
@@ -34,6 +36,28 @@ class Bucket:
             return False
         self._level -= amount
         return True
+
+
+class Pace:
+    """How fast something may go that is not refused but has to wait.
+
+    Args:
+        rate: Of it a second, on average.
+        burst: Of it at once, after a rest.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._ahead = burst / rate
+        self._due = -math.inf
+
+    def count(self, amount: float, now: float) -> None:
+        """Count what has happened."""
+        self._due = max(self._due, now - self._ahead) + amount / self._rate
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until more may happen."""
+        return max(0.0, self._due - now)
 
 
 class Allowance:

@@ -1,20 +1,62 @@
-"""What uvicorn's own WebSocket leaves without a bound: answers to pings that nobody reads, and fragments of a message.
+"""What uvicorn's own WebSocket leaves without a bound: what a client may make it parse, hold, and answer.
 
-Neither is a message yet, so that no limit of a viewer counts it. `python -m app` uses this; uvicorn's own command does
-with `--ws app.guard.wire:Wire`.
+Frames that come as fast as the socket takes them, answers to pings that nobody reads, fragments of a message: none is
+a message yet, so that no limit of a viewer counts it. `python -m app` uses this; uvicorn's own command does with
+`--ws app.guard.wire:Wire`.
 """
 
-from typing import Final
+import asyncio
+from typing import Any, Final
 
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from app.guard.limits import Pace
+
 MOST_FRAGMENTS: Final = 1024
 """Of one message: each costs something whatever its length, and an empty one never adds to the message's."""
+FRAMES_PER_SECOND: Final = 1000
+FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
+"""What is more waits in the socket: it is neither lost nor refused here, and its sender is held up."""
+EXTENSION: Final = "app.guard.wire"
+"""By this the application knows, in a connection's `extensions`, that it is served by a `Wire`."""
+PORTION: Final = 1024
+"""Bytes that are parsed before others have their turn: 170 of the shortest frames."""
 
 
 class Wire(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, whose memory does not grow with what a client sends and does not read."""
+    """uvicorn's protocol, where no client has more than its turn, nor makes the server hold what it does not read.
+
+    What was read from the socket is parsed in portions. The next one is parsed when the application has taken the
+    messages of the last, others have had their turn, and frames have not come too fast; until then nothing is read.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._unparsed = bytearray()
+        self._came = 0  # frames of the last portion
+        self._pace = Pace(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
+        self._turn: asyncio.TimerHandle | None = None
+        self._patience = self.config.ws_max_size  # bytes that may come after the farewell
+
+    # --- what comes ---
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; who goes on for long after the server has closed is cut off."""
+        if self.close_sent:
+            self._patience -= len(data)
+            if self._patience < 0:
+                self.transport.abort()
+                return
+        self._unparsed += data
+        if self._turn is None:
+            self._parse()
+
+    def handle_events(self) -> None:
+        """Count the frames, then take them."""
+        self._came += len(self.conn.events)
+        super().handle_events()
 
     def handle_ping(self) -> None:
         """Answer, unless what was said before still waits to be read; RFC 6455 wants the newest ping answered only."""
@@ -31,3 +73,52 @@ class Wire(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
             return
         super().handle_cont(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was not parsed."""
+        super().connection_lost(exc)
+        self._unparsed.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+
+    # --- what the application does ---
+
+    async def run_asgi(self) -> None:
+        """Run the application, and let it know whom it has to do with."""
+        self.scope["extensions"][EXTENSION] = {}
+        await super().run_asgi()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; after the last of a portion the next may be parsed."""
+        message = await super().receive()
+        self._go_on()
+        return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; after a farewell what comes is parsed until the client's own."""
+        await super().send(message)
+        self._go_on()
+
+    # --- whose turn it is ---
+
+    def _parse(self) -> None:
+        self._turn = None
+        self._came = 0
+        while self._unparsed and not self._came and not self.transport.is_closing():
+            portion = self._unparsed[:PORTION]
+            del self._unparsed[:PORTION]
+            super().data_received(bytes(portion))
+        self._pace.count(self._came, self.loop.time())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read on, or see to it that the next portion has its turn."""
+        if self.read_paused or self.transport.is_closing():
+            return
+        wait = self._pace.wait(self.loop.time())
+        if not self._unparsed and not wait:
+            self.transport.resume_reading()
+            return
+        self.transport.pause_reading()
+        if self._turn is None:
+            self._turn = self.loop.call_later(wait, self._parse)

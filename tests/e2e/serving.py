@@ -98,6 +98,17 @@ class Server:
             return False
 
 
+class Module(Server):
+    """The server as `python -m app`, with the protocols of `app.guard`."""
+
+    def __init__(self, **environment: str) -> None:
+        super().__init__(PYTHONPATH=str(ROOT), **environment)
+        self._environment["PORT"] = str(self.port)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "app"]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.serving import ROOT, Server
+from tests.e2e.serving import ROOT, Module, Server
 from tests.e2e.watching import BINARY, GoodViewer, connect, frame, has_viewers, watched
 
 
@@ -146,17 +146,6 @@ def test_weights_that_are_missing_or_damaged_stop_the_start_with_one_line(tmp_pa
 
 
 # --- the end ---
-
-
-class Module(Server):
-    """`python -m app`."""
-
-    def __init__(self) -> None:
-        super().__init__(PYTHONPATH=str(ROOT))
-        self._environment["PORT"] = str(self.port)
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "app"]
 
 
 async def test_sigterm_tells_viewers_and_ends_in_time_though_a_model_hangs_and_somebody_reads_nothing(

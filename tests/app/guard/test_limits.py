@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.guard.limits import BURST_SECONDS, Allowance, Bucket
+from app.guard.limits import BURST_SECONDS, Allowance, Bucket, Pace
 from app.protocol import Audio, Configure, FarewellError, Frame, ProtocolError
 from app.settings import Settings
 
@@ -145,3 +145,27 @@ def test_a_page_at_its_own_pace_and_after_a_stall_is_within_the_limits():
         second(float(now))
     for _ in range(35):  # all that pings, which end a dead connection after 40 s, let a network hold back
         second(635.0)
+
+
+@given(st.floats(0.1, 5000), st.floats(1, 5000), st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 5)), max_size=50))
+def test_who_waits_as_told_goes_no_faster_than_the_pace(rate, burst, steps):
+    pace, now, gone = Pace(rate, burst), 0.0, 0.0
+    for amount, passed in steps:
+        now += passed
+        wait = pace.wait(now)
+        assert wait >= 0
+        now += wait
+        assert gone <= (burst + rate * now) * (1 + 1e-6)  # all that is waited for has its time by now
+        pace.count(amount, now)
+        gone += amount
+
+
+def test_after_a_rest_a_burst_goes_without_waiting():
+    pace = Pace(10.0, 50.0)
+    pace.count(50, 100.0)
+    assert pace.wait(100.0) == 0
+    pace.count(10, 100.0)
+    assert pace.wait(100.0) == pytest.approx(1.0)
+    assert pace.wait(100.5) == pytest.approx(0.5)
+    pace.count(50, 110.0)
+    assert pace.wait(110.0) == 0

@@ -1,0 +1,106 @@
+"""Who sends, connects or dawdles without measure, and a good viewer who misses nothing; served by `python -m app`."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.serving import Module, Server
+from tests.e2e.watching import connect, has_viewers, watched
+
+HOSTILE = str(Path(__file__).parent / "hostile.py")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    with Module(HOST="0.0.0.0", HANDSHAKE_TIMEOUT="1.5") as running:  # noqa: S104 - to have an address that counts
+        yield running
+
+
+async def hostile(what: str, host: str, server: Server, *more: str) -> list[float]:
+    """Run such a client, and return the figures that it prints."""
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, HOSTILE, what, host, str(server.port), *more, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await client.communicate()
+    assert client.returncode == 0
+    return [float(figure) for figure in said.split()]
+
+
+@pytest.mark.parametrize("kind", ["empty", "nonsense", "ping"])
+async def test_who_sends_as_fast_as_the_socket_takes_it_costs_nobody_a_result(guarded: Server, kind: str) -> None:
+    async with watched(guarded.stream):
+        connections, frames = await hostile("flood", "127.0.0.1", guarded, kind, "5")
+    assert connections >= 1
+    assert frames > 20_000  # a hundred times what it may send in these seconds, and it was still held up
+    await has_viewers(guarded, 0)
+
+
+def own_address() -> str:
+    """An address of this machine at which it is a stranger to itself; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its own loopback, which no limit counts")
+        return str(probe.getsockname()[0])
+
+
+async def test_a_thousand_connections_a_second_cost_nobody_a_result(
+    guarded: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = own_address()
+    async with watched(guarded.stream):
+        opened, seconds, refused, welcome = await hostile("churn", address, guarded, "1100", "5")
+    with capsys.disabled():
+        print(f"\n{opened / seconds:.0f} connections a second, {refused:.0f} refused, {welcome:.0f} let in")
+    assert 0 < welcome <= 200 + 20 * (seconds + 1)
+    await has_viewers(guarded, 0)
+
+    def answer() -> bytes:
+        with socket.create_connection((address, guarded.port), 5) as raw:
+            raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                return raw.recv(4096)
+        return b""
+
+    answers = [await asyncio.to_thread(answer) for _ in range(300)]  # of which 200 and some may come at once
+    assert any(said.startswith(b"HTTP/1.1 429 ") for said in answers)
+
+
+async def test_who_never_comes_to_the_end_of_a_request_is_let_go(guarded: Server) -> None:
+    beginnings = [
+        b"",
+        b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: here\r\nX-Slow: ",
+        b"GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        b"POST /ticket HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\nGET /",
+    ]
+
+    def dawdle(beginning: bytes) -> float:
+        """Send that and then a byte now and then; return the seconds until the connection was ended."""
+        with socket.create_connection(("127.0.0.1", guarded.port), 5) as raw:
+            began = time.monotonic()
+            with contextlib.suppress(ConnectionError):
+                raw.sendall(beginning)
+                raw.settimeout(0.2)
+                while time.monotonic() < began + 15:
+                    with contextlib.suppress(TimeoutError):
+                        if not raw.recv(4096):
+                            break
+                    if beginning:
+                        raw.sendall(b"\n" if beginning == b"\r\n" else b"a")
+            return time.monotonic() - began
+
+    async with watched(guarded.stream):
+        with contextlib.closing(connect(guarded.stream)) as silent:  # who has come in has all the time that it wants
+            took = await asyncio.gather(*(asyncio.to_thread(dawdle, beginning) for beginning in beginnings))
+            silent.settimeout(0.5)
+            assert silent.recv(1)
+    assert all(1.3 < seconds < 8 for seconds in took), took
