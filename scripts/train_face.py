@@ -29,7 +29,17 @@ from models.metrics import report, top_k, uar
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
-from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases
+from scripts.training_options import (
+    add_options,
+    beginnings,
+    build,
+    complete,
+    crop_side,
+    digest,
+    finish,
+    in_phases,
+    whole_number,
+)
 
 MODEL, DATA = "face_resnet", "fer2013"
 FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET}
@@ -47,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="of the artefact (default: fer_resnet, or the network's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: 40)")
-    parser.add_argument("--size", type=int, help="side of the crops in pixels (default: as the network was made for)")
+    parser.add_argument(
+        "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
+    )
     parser.add_argument("--teacher", type=Path, help="artefact (.pt) whose answers are a part of the targets")
     parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
     parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
@@ -67,7 +79,7 @@ def arguments() -> argparse.Namespace:
         options.known = entry(options.model, "face")
         data_set = catalogue.find(options.data)
         options.data = data_set.name
-        options.labels = tuple(options.labels.split(",")) if options.labels else data_set.labels
+        options.labels = options.labels or data_set.labels
         check_labels(options.labels)
     except (UnknownNetworkError, ValueError) as error:
         parser.error(str(error))
@@ -78,13 +90,14 @@ def arguments() -> argparse.Namespace:
     options.run = options.run or Path("runs", options.name)
     options.small = (0.6 if ours else 0.0) if options.small is None else options.small
     complete(options, {"width": options.width or 40} if options.width or ours else {}, parser.error)
+    takes = options.known.input.size
+    options.size = options.size or crop_side(takes, options.option.get("size", takes), parser.error)
     return options
 
 
 def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     """Return the pictures to train on, and those held out."""
     labels, known = options.labels, options.known
-    size = options.size or min(known.input.size, options.option.get("size", known.input.size))
     held_out = catalogue.load_faces(options.data, options.root, "validation")
     train = catalogue.load_faces(options.data, options.root, "train")
     if isinstance(train, fer2013.Faces) and isinstance(held_out, fer2013.Faces):
@@ -95,7 +108,7 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
         raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
     if not len(held_out):
         raise DataLayoutError(f"{options.root} has no picture of {', '.join(labels)} to judge by")
-    return tuple(FaceCrops(faces, labels, size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
+    return tuple(FaceCrops(faces, labels, options.size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
 
 
 def build_for(options: argparse.Namespace, train: FaceCrops) -> nn.Module:

@@ -41,7 +41,7 @@ from models.scenes import Scene, film_scenes, settle, synthetic_scenes
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, fit
 from scripts.train_voice import ACTORS, split
-from scripts.training_options import add_options, build, complete, digest, finish, in_phases
+from scripts.training_options import add_options, build, complete, crop_side, digest, finish, in_phases, whole_number
 
 MODEL, SYNTHETIC = "concat", "synthetic"
 FACES_OF_A_VOICE = 2
@@ -65,10 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--face", type=Path, help="face artefact (.pt) to start from, with --voice")
     parser.add_argument("--finetune", action="store_true", help="then train everything, at a low rate")
     parser.add_argument(
-        "--size", type=int, help="side of the crops in pixels (default: as the face network takes them)"
+        "--size", type=whole_number, help="side of the crops in pixels (default: as the face network takes them)"
     )
-    parser.add_argument("--frames", type=int, default=5, help="pictures of a film that a face is looked for in")
-    parser.add_argument("--windows", type=int, default=4, help="windows that are drawn of a scene in an epoch")
+    parser.add_argument(
+        "--frames", type=whole_number, default=5, help="pictures of a film that a face is looked for in"
+    )
+    parser.add_argument("--windows", type=whole_number, default=4, help="windows that are drawn of a scene in an epoch")
     return parser
 
 
@@ -88,7 +90,7 @@ def arguments() -> argparse.Namespace:
         else:
             data_set, options.root = catalogue.find(options.data[0]), Path(options.data[1])
             options.data, there = data_set.name, data_set.labels
-        options.labels = tuple(options.labels.split(",")) if options.labels else there
+        options.labels = options.labels or there
         check_labels(options.labels)
         options.parts = [
             Calibrated.load(path, kind) for kind in ("voice", "face") if (path := getattr(options, kind)) is not None
@@ -133,8 +135,11 @@ def _complete(options: argparse.Namespace, parser: argparse.ArgumentParser) -> N
         takes = entry(options.option.get("face", "resnet50"), "face").input
     except UnknownNetworkError as error:
         parser.error(str(error))
-    side = options.option.get("face_options", {}).get("size", takes.size)
-    options.framing = Framing(options.size or min(takes.size, side), takes.channels, crop.FER2013)
+    own = options.option.get("face_options", {})
+    if not isinstance(own, dict):
+        parser.error(f'--option face_options={own}: it takes an object, as {{"size": 32}}')
+    size = options.size or crop_side(takes.size, own.get("size", takes.size), parser.error)
+    options.framing = Framing(size, takes.channels, crop.FER2013)
 
 
 def load(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:

@@ -36,7 +36,7 @@ from models.registry import UnknownNetworkError, entry
 from models.torch_engine import fit_temperature
 from models.training import Recipe, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
-from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases
+from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases, whole_number
 
 MODEL = "audio_bilstm"
 SHAPE = {"channels": 128, "hidden": 128, "dropout": 0.2}
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():
         parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
-    parser.add_argument("--batches", type=int, default=60, help="batches in an epoch")
+    parser.add_argument("--batches", type=whole_number, default=60, help="batches in an epoch")
     parser.add_argument(
         "--known", type=float, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
     )
@@ -101,9 +101,7 @@ def arguments() -> argparse.Namespace:
         if options.ravdess:
             options.data.insert(0, ("ravdess", options.ravdess))
         there = {label for name, _ in options.data + options.whole for label in catalogue.find(name).labels}
-        options.labels = (
-            tuple(options.labels.split(",")) if options.labels else tuple(label for label in LABELS if label in there)
-        )
+        options.labels = options.labels or tuple(label for label in LABELS if label in there)
         names = dict(options.data)
         if not names:
             parser.error("there is nothing to choose by: name a data set with --ravdess DIR or --data NAME DIR")

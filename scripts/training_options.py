@@ -3,11 +3,13 @@
 import argparse
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from models.artefact import ArtefactError, ArtefactInfo
@@ -34,25 +36,76 @@ def option(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def label_list(text: str) -> tuple[str, ...]:
+    """Read labels with commas between them; whether there are such labels is for `check_labels`."""
+    return tuple(label.strip() for label in text.split(","))
+
+
+def whole_number(text: str) -> int:
+    """Read a number of things of which there must be one.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if not (text.isdecimal() and text.isascii() and len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """Read a learning rate; raises `ValueError` for what is none."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
+
+
+def device(text: str) -> str:
+    """Read where to train, and see that it is there.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not.
+    """
+    if text != "auto":
+        try:
+            torch.empty(1, device=text).add_(1)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = next(iter(str(error).splitlines()), "")
+            raise argparse.ArgumentTypeError(f"{text!r} cannot be used: {reason}") from error
+    return text
+
+
+def crop_side(usual: int, own: object, refuse: Callable[[str], object]) -> int:
+    """Return the side of the crops in pixels: the usual one, or the network's `own` where that is smaller."""
+    if not isinstance(own, int) or own < 1:
+        refuse(f"size={own} is no side in pixels")
+        return usual
+    return min(usual, own)
+
+
 def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None:
     """Add what every network of a kind is trained with; `model` is the usual one."""
     parser.add_argument("--model", default=model, help=f"one of {', '.join(list_models(kind))}")
     parser.add_argument(
-        "--labels", help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)"
+        "--labels",
+        type=label_list,
+        help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)",
     )
     parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
     parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
     parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
     parser.set_defaults(finetune=False)  # in two phases as well; for commands that start from artefacts
     parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
-    parser.add_argument("--epochs", type=int, nargs="+")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--lr", type=float, nargs="+")
+    parser.add_argument("--epochs", type=whole_number, nargs="+")
+    parser.add_argument("--batch-size", type=whole_number)
+    parser.add_argument("--lr", type=rate, nargs="+")
     parser.add_argument("--mixup", type=float)
     parser.add_argument("--label-smoothing", type=float)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--device", type=device, default="auto", help="cpu, cuda ... (default: CUDA where there is one)"
+    )
 
 
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
@@ -80,7 +133,7 @@ def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> lis
     for name in ("epochs", "lr"):
         said = getattr(options, name) or []
         if len(said) not in {0, 1, len(plain)}:
-            refuse(f"--{name} takes one number, or {len(plain)}")
+            refuse(f"--{name} takes one number{f', or {len(plain)}' if len(plain) > 1 else ''}")
         for phase, value in enumerate(said * len(plain) if len(said) == 1 else said):
             plain[phase] = replace(plain[phase], **{name: value})
     changes = {name: getattr(options, name) for name in CHANGES if getattr(options, name) is not None}
@@ -92,8 +145,13 @@ def build(options: argparse.Namespace) -> nn.Module:
     try:
         network: nn.Module = options.known.build(options.option, pretrained=options.pretrained)
         if options.start:
-            network.load_state_dict(Calibrated.load(options.start).network.state_dict())
-    except (ArtefactError, PretrainedError) as error:
+            start = Calibrated.load(options.start)
+            if start.info.network != options.model:
+                raise ArtefactError(f"{options.start} is a {start.info.network}, and no {options.model} to go on from")
+            network.load_state_dict(start.network.state_dict())
+    except PretrainedError as error:
+        raise SystemExit(f"{error}; for this command: leave --pretrained out") from error
+    except ArtefactError as error:
         raise SystemExit(str(error)) from error
     except (RuntimeError, TypeError, ValueError) as error:  # what networks raise for values that they do not take
         raise SystemExit(f"{options.model} cannot be built like this: {error}") from error

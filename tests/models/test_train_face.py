@@ -151,14 +151,20 @@ def test_published_weights_are_trained_in_two_phases(
         (["--option", "hiden=3"], "face_resnet takes no option hiden"),
         (["--option", "hidden"], "not NAME=VALUE"),
         (["--pretrained"], "nobody publishes weights for face_resnet"),
-        (["--epochs", "1", "2"], "--epochs takes one number, or 1"),
+        (["--epochs", "1", "2"], "--epochs takes one number\n"),
+        (["--epochs", "0"], "'0' is not a whole number from 1 on"),
+        (["--batch-size", "-8"], "'-8' is not a whole number from 1 on"),
+        (["--lr", "inf"], "invalid rate value: 'inf'"),
+        (["--device", "teapot"], "'teapot' cannot be used: Expected one of cpu, cuda"),
+        (["--model", "resnet18", "--option", "size=abc"], "size=abc is no side in pixels"),
+        (["--start", SHIPPED / "fer_resnet.pt", "--model", "cnn48"], "is a face_resnet, and no cnn48 to go on from"),
         (["--model", "cnn48", "--size", "64"], "cnn48 does not take crops of 64 pixels"),
         (["--model", "cnn48", "--small", "0.5"], "cnn48 does not take crops of 40 pixels"),
     ],
 )
 def test_what_cannot_be_is_said_before_training(
     fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], why: str,
+    arguments: list[object], why: str,
 ) -> None:  # fmt: skip
     with pytest.raises(SystemExit) as refused:
         train(tmp_path, monkeypatch, "--fer2013", fer, *arguments)

@@ -161,7 +161,8 @@ def test_who_has_been_heard_flatters_and_is_told(tmp_path: Path, monkeypatch: py
         (["--finetune"], "--finetune is for what starts from"),
         (["--mixup", "0.2"], "--mixup is not for pairs"),
         (["--data", "fer2013", "."], "not allowed with argument"),
-        (["--epochs", "1", "2"], "--epochs takes one number, or 1"),
+        (["--epochs", "1", "2"], "--epochs takes one number\n"),
+        (["--option", "face_options=big"], "face_options=big: it takes an object"),
     ],
 )
 def test_what_cannot_be_is_said_before_training(
