@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -202,7 +201,7 @@ class DeviceSite:
         for name, path in BINARIES.items():
             yield DeviceFile(name, _compressed(self._package(path)))
         for name, path in _DETECTORS.items():
-            yield DeviceFile(name, _compressed((_mediapipe() / "modules/face_detection" / path).read_bytes()))
+            yield DeviceFile(name, _compressed((_detectors() / path).read_bytes()))
         for name, weights in (("voice.onnx", self._voice), ("face.onnx", self._face)):
             try:
                 yield DeviceFile(name, _compressed(weights.read_bytes()))
@@ -229,11 +228,13 @@ class DeviceSite:
         return {"name": info.name, "traits": traits, "size": info.size, "channels": info.channels, "geometry": geometry}
 
 
-def _mediapipe() -> Path:
-    found = find_spec("mediapipe")
-    if found is None or not found.submodule_search_locations:
-        raise DeviceError("MediaPipe, whose wheel has the detector's networks, is not installed")
-    return Path(found.submodule_search_locations[0])
+def _detectors() -> Path:
+    from models.detection import networks_folder
+
+    try:
+        return networks_folder()
+    except ModuleNotFoundError as error:
+        raise DeviceError("MediaPipe, whose wheel has the detector's networks, is not installed") from error
 
 
 def _compressed(content: bytes) -> bytes:

@@ -111,7 +111,7 @@ class _Network:
         self._size = size
         self._confidence = confidence
         self._places = np.concatenate([_places(size // stride, count) for stride, count in grids])
-        self._interpreter = Interpreter(str(_folder() / f"{name}.tflite"), num_threads=1)
+        self._interpreter = Interpreter(str(networks_folder() / f"{name}.tflite"), num_threads=1)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = {int(output["shape"][-1]): output["index"] for output in self._interpreter.get_output_details()}
@@ -144,7 +144,7 @@ class _Network:
         return [_detection(*face) for face in _faces(points, corners, scores[sure])]
 
 
-def _folder() -> Path:
+def networks_folder() -> Path:
     """Return the folder of the networks in MediaPipe's wheel, importing nothing of it.
 
     Raises:
