@@ -37,25 +37,26 @@ class Report:
 def report(probs: Float32, labels: NDArray[np.int64]) -> Report:
     """Sum up probabilities [N, 7] against labels [N] (index into `LABELS`).
 
-    UAR is the mean of the recalls of the labels that occur. The interval of top-1 is Wilson's (1927); UAR's
+    UAR is the mean of the recalls of the labels that occur. The intervals of top-1 and top-5 are Wilson's (1927); UAR's
     comes from 1,000 bootstrap draws within each label.
+
+    Raises:
+        ValueError: There are no examples.
     """
     if not len(labels):
         raise ValueError("no examples")
-    predicted = probs.argmax(axis=1)
     confusion = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
+    np.add.at(confusion, (labels, probs.argmax(axis=1)), 1)
     hits = int(confusion.trace())
     counts = confusion.sum(axis=1)
-    recall = {
-        label: float(confusion[i, i] / counts[i]) for i, label in enumerate(LABELS) if counts[i]
-    }  # fmt: skip
+    recall = {label: float(confusion[i, i] / counts[i]) for i, label in enumerate(LABELS) if counts[i]}
+    top5 = top_k(probs, labels, 5)
     return Report(
         n=len(labels),
         top1=hits / len(labels),
         top1_interval=wilson(hits, len(labels)),
-        top5=top_k(probs, labels, 5),
-        top5_interval=wilson(round(top_k(probs, labels, 5) * len(labels)), len(labels)),
+        top5=top5,
+        top5_interval=wilson(round(top5 * len(labels)), len(labels)),
         uar=uar(probs, labels),
         uar_interval=_uar_interval(confusion),
         ece=expected_calibration_error(probs, labels),
@@ -77,7 +78,7 @@ def top_k(probs: Float32, labels: NDArray[np.int64], k: int) -> float:
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a proportion (Wilson 1927)."""
+    """Return the 95 % score interval of `hits` among `n` > 0 (Wilson 1927)."""
     share = hits / n
     centre = share + Z_95**2 / (2 * n)
     spread = Z_95 * sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2))

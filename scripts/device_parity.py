@@ -21,7 +21,7 @@ from app.protocol import Result
 from app.settings import Settings
 from models.datasets.media import read_sound
 from models.face_path import EMBEDDED_FACE, DetectedFacePath, load_face_path
-from models.inference import FaceReading, Float32, Int16, UInt8, VoiceModel
+from models.inference import SAMPLE_RATE, FaceReading, Float32, Int16, UInt8, VoiceModel
 from models.labels import LABELS
 from models.loading import load_voice
 from scripts.device_page import DeviceEngine, device_engine
@@ -29,7 +29,6 @@ from scripts.evaluate.live import Event, picture_events, sound_events, stream
 from scripts.stream_file import media
 
 PATHS = ("voice", "face", "fused")
-WINDOW = 16_000
 
 
 @dataclass
@@ -145,15 +144,16 @@ def _recordings(ravdess_av: Path, ravdess: Path, interval: float, most: int) -> 
         sound = next((read_sound(path) for path in ravdess.glob(f"*/{folder.name}.*")), None)
         if sound is not None:
             jpegs = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
-            events = [*sound_events(sound), *picture_events(jpegs, len(sound) / WINDOW)]
+            events = [*sound_events(sound), *picture_events(jpegs, len(sound) / SAMPLE_RATE)]
             yield sorted(events, key=lambda event: event[0])
 
 
 def _windows(ravdess: Path, most: int) -> Iterator[Int16]:
+    """Yield each recording's windows of a second, side by side."""
     for path in sorted((ravdess / "Actor_01").iterdir())[:most]:
         sound = read_sound(path)
-        for start in range(0, len(sound) - WINDOW, WINDOW):
-            yield sound[start : start + WINDOW]
+        for start in range(0, len(sound) - SAMPLE_RATE, SAMPLE_RATE):
+            yield sound[start : start + SAMPLE_RATE]
 
 
 def _crops(fer2013: Path, most: int) -> Iterator[UInt8]:
