@@ -118,6 +118,7 @@ class Calibration(_ServerMessage):
 VoiceState = Literal["ok", "silence", "warming", "absent"]
 FaceState = Literal["ok", "no_face", "stale", "absent"]
 FusedState = Literal["ok", "voice_only", "face_only", "none"]
+FusedBy = Literal["model", "late"]
 
 
 class VoicePart(_ServerMessage):
@@ -144,6 +145,8 @@ class FusedPart(_ServerMessage):
     state: FusedState
     label: str | None = None
     probs: dict[str, float] = {}
+    by: FusedBy | None = None
+    """What put both together: the fusion model, or late fusion; null where one alone is shown, or nothing."""
 
 
 class Ranked(_ServerMessage):

@@ -142,7 +142,7 @@ class Session:
         self._apply_what_was_learnt()
         voice_state, voice, audio_id = self._hearing.shown(now)
         face_state, face, box, frame_id = self._seeing.shown(now)
-        fused, labels = self._fuse(voice, face, now)
+        fused, labels, by = self._fuse(voice, face, now)
         return protocol.Result(
             t=round(now - self._started, 3),
             voice=protocol.VoicePart(state=voice_state, label=_label(voice), probs=_named(voice)),
@@ -152,7 +152,7 @@ class Session:
                 probs=_named(face),
                 box=(box.x, box.y, box.width, box.height) if box else None,
             ),
-            fused=protocol.FusedPart(state=_fused_state(voice, face), label=_label(fused), probs=_named(fused)),
+            fused=protocol.FusedPart(state=_fused_state(voice, face), label=_label(fused), probs=_named(fused), by=by),
             top5=()
             if fused is None
             else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5, labels)),
@@ -178,8 +178,10 @@ class Session:
         """Whether at least one of the models can be calibrated."""
         return self._calibrator.learns("voice") or self._calibrator.learns("face")
 
-    def _fuse(self, voice: Float32 | None, face: Float32 | None, now: float) -> tuple[Float32 | None, Collection[str]]:
-        """Return what both say together [7], and the labels that this could name.
+    def _fuse(
+        self, voice: Float32 | None, face: Float32 | None, now: float
+    ) -> tuple[Float32 | None, Collection[str], protocol.FusedBy | None]:
+        """Return what both say together [7], the labels that this could name, and what put them together.
 
         Where both are shown the fusion model's answers count; until there is one, and without such a model, late
         fusion does.
@@ -189,8 +191,9 @@ class Session:
             self._fusing.answers.clear()
         together = None if face is None else self._fusing.answers.mean(now)
         if together is not None:
-            return together, self._known_to_both
-        return late_fusion(voice, face, self._weight, *self._known), sayable(voice, face, *self._known)
+            return together, self._known_to_both, "model"
+        by: protocol.FusedBy | None = None if voice is None or face is None else "late"
+        return late_fusion(voice, face, self._weight, *self._known), sayable(voice, face, *self._known), by
 
     def _live_paths(self, now: float) -> set[Path]:
         live: set[Path] = set()

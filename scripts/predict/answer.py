@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.protocol import FacePart, FusedPart, Ranked, Result, VoicePart
+from app.settings import LATE
 from app.viewer.fusion import top_k, top_label
 from models.inference import Box, Float32
 from models.labels import LABELS
@@ -122,6 +123,7 @@ def answer(
             state="none" if both is None else "face_only" if voice is None else "voice_only" if face is None else "ok",
             label=_label(both),
             probs=_named(both),
+            by=None if voice is None or face is None else "late" if fused.by == LATE else "model",
         ),
         tuple(Ranked(label=label, prob=round(prob, 4)) for label, prob in ranked),
         timeline,

@@ -21,7 +21,10 @@ export interface Result {
     /** x, y, width, height as fractions of the picture, not mirrored. */
     box: [number, number, number, number] | null;
   };
-  fused: Part<"ok" | "voice_only" | "face_only" | "none">;
+  fused: Part<"ok" | "voice_only" | "face_only" | "none"> & {
+    /** What put both together: late fusion, or a server's fusion model; null where one alone is shown, or nothing. */
+    by: "late" | "model" | null;
+  };
   /** The most probable labels of `fused`, the first letter a capital. */
   top5: { label: Capitalize<Label>; prob: number }[];
   /** Loudness of the sound since the last result, 0 to 1. */

@@ -111,8 +111,8 @@ export class View {
   /** @param {number | null} weight the fusion weight behind it, null where a model fuses */
   showResult(result, weight) {
     for (const path of PATHS) {
-      const { state, label } = result[path];
-      this.#readings[path].show(result[path], stateWords(path, state, label, weight));
+      const { state, label, by } = result[path];
+      this.#readings[path].show(result[path], stateWords(path, state, label, weight, by));
     }
     this.#stage.showFace(result.face);
     this.#clearWhatIsOff(); // the server does not know yet, or cannot tell it from a fault

@@ -117,11 +117,13 @@ export function unknownWords(path) {
 /**
  * What a path's state means; in silence the voice's last words go on being shown for a while. `weight` is
  * the fusion weight, null where a model fuses: at its ends one path counts for nothing, although it is there.
+ * `by` is what fused: late fusion stands in for a model that has no answer.
  */
-export function stateWords(path, state, label, weight) {
+export function stateWords(path, state, label, weight, by) {
   if (state === "silence" && label !== null) return "Silence, last heard";
   if (path === "fused" && state === "ok" && weight === 1) return "Voice only, by weight";
   if (path === "fused" && state === "ok" && weight === 0) return "Face only, by weight";
+  if (path === "fused" && by === "late" && weight === null) return "Voice and face, late fusion";
   return STATES[path][state] ?? capitalise(state.replaceAll("_", " "));
 }
 

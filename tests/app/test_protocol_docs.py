@@ -52,7 +52,8 @@ def test_every_error_code_is_listed_with_whether_the_stream_goes_on():
 
 
 @pytest.mark.parametrize(
-    "states", [protocol.VoiceState, protocol.FaceState, protocol.FusedState, protocol.CalibrationState]
+    "states",
+    [protocol.VoiceState, protocol.FaceState, protocol.FusedState, protocol.FusedBy, protocol.CalibrationState],
 )
 def test_every_state_is_listed(states):
     assert set(get_args(states)) <= NAMES

@@ -753,6 +753,7 @@ def test_a_fusion_model_takes_the_place_of_the_weight_and_unknown_labels_are_gre
     expect(weight).to_be_disabled()
     expect(page.get_by_label("Voice smoothing")).to_be_enabled()
     expect(help_).to_have_text("concat weighs voice and face by itself.")
+    expect(page.locator("#fused .state")).to_have_text("Voice and face")  # the model has answered
     greyed = {path: page.locator(f"#{path} .bars .unknown") for path in ("voice", "face", "fused")}
     assert {path: rows.count() for path, rows in greyed.items()} == {"voice": 5, "face": 5, "fused": 4}
     expect(greyed["fused"].first).to_have_attribute("title", "No model of this server knows this label")

@@ -302,14 +302,14 @@ def test_one_picture_and_four_seconds_are_heard_and_seen_together(
     crop = cropping.look(picture).crop
     assert crop is not None
     np.testing.assert_allclose(listed(answer.fused.probs), fusion.predict(sound[None], crop[None])[0], atol=1e-4)
-    assert (answer.fused.state, answer.used.fusion) == ("ok", "concat")
+    assert (answer.fused.state, answer.fused.by, answer.used.fusion) == ("ok", "model", "concat")
     assert table(answer).splitlines()[0].endswith("; face: in 1 of 1 picture; fusion: concat")
     assert "Surprise" not in [ranked.label for ranked in answer.top5]
     # Where one of the two has nothing to say, nothing is fused.
     wall = np.full((240, 320, 3), 128, np.uint8)
     for seen, heard, state in ((wall, sound, "voice_only"), (picture, 0 * sound, "face_only"), (wall, None, "none")):
         alone = fusing.moment("x", seen, heard)
-        assert (alone.fused.state, alone.used.fusion) == (state, None)
+        assert (alone.fused.state, alone.fused.by, alone.used.fusion) == (state, None, None)
 
 
 def test_a_short_sound_is_one_window(fusing: Predictor, cropping: DetectedFacePath, fusion: FusionModel) -> None:

@@ -308,6 +308,13 @@ test("a card knows the labels of its model, both together those of any", () => {
 test("with a fusion model no weight makes one path count alone", () => {
   assert.equal(stateWords("fused", "ok", "happy", 1), "Voice only, by weight");
   assert.equal(stateWords("fused", "ok", "happy", null), "Voice and face");
+  assert.equal(stateWords("fused", "ok", "happy", null, "model"), "Voice and face");
+});
+
+test("where late fusion stands in for a fusion model, the card says so", () => {
+  assert.equal(stateWords("fused", "ok", "happy", null, "late"), "Voice and face, late fusion");
+  assert.equal(stateWords("fused", "ok", "happy", 0.6, "late"), "Voice and face"); // there is no model
+  assert.equal(stateWords("fused", "voice_only", "happy", null, null), "Voice only");
 });
 
 test("the labels are those of the wire, in its order", () => {

@@ -143,7 +143,7 @@ export class Session {
       t: rounded(now - this.#started, 3),
       voice: { state: voice.state, ...named(voice.probs) },
       face: { state: face.state, ...named(face.probs), box: face.box },
-      fused: { state: fusedState(voice.probs, face.probs), ...named(fused) },
+      fused: { state: fusedState(voice.probs, face.probs), ...named(fused), by: fusedBy(voice.probs, face.probs) },
       top5: fused === null ? [] : topK(fused, 5, labels).map(({ label, prob }) => ({ label, prob: rounded(prob, 4) })),
       level: rounded(this.#hearing.level(), 4),
       used: { audio: voice.id, frame: face.id },
@@ -182,4 +182,9 @@ function named(probs) {
 function fusedState(voice, face) {
   if (voice === null) return face === null ? "none" : "face_only";
   return face === null ? "voice_only" : "ok";
+}
+
+/** There is no fusion model here. */
+function fusedBy(voice, face) {
+  return voice === null || face === null ? null : "late";
 }

@@ -70,6 +70,7 @@ def test_where_both_are_shown_the_fusion_models_answer_is_shown_as_fused():
     result = session.result(1.0)
     assert (result.voice.state, result.face.state, result.fused.state) == ("ok", "ok", "ok")
     assert result.fused.probs == named(TOGETHER) != named(LATE)
+    assert result.fused.by == "model"
     assert result.top5[0].label == result.fused.label.capitalize() == LABELS[TOGETHER.argmax()].capitalize()
     assert (result.voice.probs, result.face.probs) == (named(voice_probs(LOUD)), named(face_probs(FACE)))
 
@@ -78,12 +79,14 @@ def test_late_fusion_fills_in_until_the_first_answer_and_when_answers_have_aged_
     session = new_session(voice_smoothing=1)
     hear(session, 1.0)
     see(session, 1.0)
-    assert session.result(1.0).fused.probs == named(LATE)
+    late = session.result(1.0).fused
+    assert (late.probs, late.by) == (named(LATE), "late")
     fuse(session, 1.0)
     for now in (1.5, 2.0, 2.5, 3.0, 3.5):
         hear(session, now)
         see(session, now)
-        assert session.result(now).fused.probs == named(TOGETHER if now <= 3.0 else LATE)
+        fused = session.result(now).fused
+        assert (fused.probs, fused.by) == ((named(TOGETHER), "model") if now <= 3.0 else (named(LATE), "late"))
 
 
 def test_one_path_alone_is_shown_as_it_is_whatever_both_said_before():
@@ -94,10 +97,12 @@ def test_one_path_alone_is_shown_as_it_is_whatever_both_said_before():
     assert session.take_pair(1.5) is None
     alone = session.result(1.5)
     assert (alone.fused.state, alone.fused.probs) == ("voice_only", named(voice_probs(LOUD)))
+    assert alone.fused.by is None
     see(session, 5.0)
     assert session.take_pair(5.0) is None
     alone = session.result(5.0)
     assert (alone.fused.state, alone.fused.probs) == ("face_only", named(face_probs(FACE)))
+    assert alone.fused.by is None
 
 
 def test_a_pair_is_asked_about_once_and_again_when_one_of_the_two_is_new():
