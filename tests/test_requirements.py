@@ -22,17 +22,23 @@ PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?==(\S+)", re.MULTILINE)
 ENTRY = re.compile(r"^[\w.-]+==\S+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n", re.MULTILINE)
 
 
+def text_of(name: str) -> str:
+    """What a requirements file says, with what it takes in by `-r`."""
+    text = (ROOT / name).read_text()
+    return text + "".join(map(text_of, re.findall(r"^-r (\S+)", text, re.MULTILINE)))
+
+
 def pins(name: str) -> dict[str, str]:
-    return {package.lower(): version for package, version in PIN.findall((ROOT / name).read_text())}
+    return {package.lower(): version for package, version in PIN.findall(text_of(name))}
 
 
 def entries(lock: str) -> set[str]:
     return set(ENTRY.findall((ROOT / lock).read_text()))
 
 
-def needed(roots: dict[str, str], requirements: Path) -> set[str]:
+def needed(roots: dict[str, str], requirements: str) -> set[str]:
     """Return the names of what the packages that requirement lines name bring along, by what is installed here."""
-    lines = re.findall(r"^([A-Za-z][^\s#]*==[^\s#]+)", requirements.read_text(), re.MULTILINE)
+    lines = re.findall(r"^([A-Za-z][^\s#]*==[^\s#]+)", text_of(requirements), re.MULTILINE)
     waiting = [Requirement(line) for line in lines]
     assert {canonicalize_name(each.name) for each in waiting} == {canonicalize_name(name) for name in roots}
     seen: set[tuple[str, str]] = set()
@@ -66,8 +72,8 @@ def test_a_lock_pins_what_its_requirements_and_the_constraints_pin(lock: str) ->
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_all_that_its_requirements_bring_along_and_nothing_else(lock: str) -> None:
-    requirements = ROOT / lock.replace(".lock", ".txt")
-    brought = needed(pins(requirements.name), requirements)
+    requirements = lock.replace(".lock", ".txt")
+    brought = needed(pins(requirements), requirements)
     # What only other systems' wheels ask for (CUDA on Linux, say) is in the lock whatever this machine is.
     assert brought <= set(locked(lock))
     assert set(locked(lock)) <= brought | {name for name in locked(lock) if name.startswith(("nvidia-", "cuda-"))}
@@ -82,19 +88,26 @@ def test_every_line_of_a_lock_has_hashes_and_none_an_address(lock: str) -> None:
     assert "--index" not in text
 
 
-def test_what_is_proven_of_the_full_lock_holds_for_the_slim_one() -> None:
-    every, serve = map(entries, LOCKS)
-    assert serve <= every
+def test_what_is_proven_of_the_full_lock_and_of_the_cluster_s_holds_for_the_slim_one() -> None:
+    full, serve, cluster = map(entries, LOCKS)
+    assert serve <= full
+    assert serve <= cluster
 
 
 def test_the_licences_of_exactly_the_locked_packages_are_listed() -> None:
     rows = re.findall(
-        r"^\| (\S+) \| (\S+) \| (.+?) \| (yes)? ?\|$", (ROOT / "docs/licences.md").read_text(), re.MULTILINE
+        r"^\| (\S+) \| (\S+) \| (.+?) \| (yes)? ?\| (yes|alone)? ?\|$",
+        (ROOT / "docs/licences.md").read_text(),
+        re.MULTILINE,
     )
-    listed = {package: version for package, version, _, _ in rows if package not in ("package", "---")}
-    assert listed == locked(LOCKS[0])
-    assert {package for package, *_, serve in rows if serve} == set(locked(LOCKS[1]))
-    assert not [package for package, _, licence, _ in rows if licence == "not stated" and package != "cuda-toolkit"]
+    full, serve, cluster = map(locked, LOCKS)
+    listed = {package: version for package, version, *_ in rows if package not in ("package", "---")}
+    assert listed == {**full, **cluster}
+    assert {package for package, _, _, mark, _ in rows if mark} == set(serve)
+    assert {package for package, *_, mark in rows if mark} == set(cluster)
+    assert {package for package, *_, mark in rows if mark == "alone"} == set(cluster) - set(full)
+    unstated = {package for package, _, licence, *_ in rows if licence == "not stated"}
+    assert unstated <= {"cuda-toolkit"}
 
 
 def test_pip_takes_every_pinned_package_on_both_pythons() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from app.settings import ROOT
 
-LOCKS = ("requirements.lock", "requirements-serve.lock")
-"""The files that pin every package of a requirement set by version and hashes; the first holds the second."""
+LOCKS = ("requirements.lock", "requirements-serve.lock", "requirements-cluster.lock")
+"""The files that pin every package of a requirement set by version and hashes; the first and third hold the second."""
 
 _PIN = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
 

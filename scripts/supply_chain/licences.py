@@ -1,4 +1,4 @@
-"""Write the licence of every package that `requirements.lock` pins into docs/licences.md, as the packages state it.
+"""Write the licence of every package that the lock files pin into docs/licences.md, as the packages state it.
 
 python -m scripts.supply_chain.licences            # write
 python -m scripts.supply_chain.licences --check    # only tell whether it is current
@@ -19,13 +19,14 @@ _INTRODUCTION = """\
 # Licences
 
 What the pinned packages state in their own metadata, word for word; written by
-`python -m scripts.supply_chain.licences`. *serve* marks those that `requirements-serve.txt` brings. This project's own
+`python -m scripts.supply_chain.licences`. *serve* marks those that `requirements-serve.txt` brings, *cluster* those of
+`requirements-cluster.txt`, *alone* where `requirements.txt` does not bring them. This project's own
 licence is [MIT](../LICENSE); the weights carry the terms of their data, and so do the published models that are
 downloaded on request: see the README and the model cards. What the libraries inside some wheels (FFmpeg in PyAV and
 OpenCV, libsndfile, PortAudio, libsoxr) are licensed under is in the wheels' own `licenses` folders, not in this table.
 
-| package | version | licence | serve |
-|---|---|---|---|
+| package | version | licence | serve | cluster |
+|---|---|---|---|---|
 """
 
 
@@ -47,10 +48,16 @@ def licence(package: str) -> str:
 
 def page() -> str:
     """Return the document."""
-    every, serve = map(pins, LOCKS)
+    full, serve, cluster = map(pins, LOCKS)
+
+    def place(package: str) -> str:
+        if package not in cluster:
+            return ""
+        return "yes" if package in full else "alone"
+
     rows = [
-        f"| {package} | {version} | {licence(package)} | {'yes' if package in serve else ''} |\n"
-        for package, version in every.items()
+        f"| {package} | {version} | {licence(package)} | {'yes' if package in serve else ''} | {place(package)} |\n"
+        for package, version in sorted({**full, **cluster}.items())
     ]
     return _INTRODUCTION + "".join(rows)
 
@@ -63,7 +70,7 @@ def main() -> None:
     try:
         text = page()
     except metadata.PackageNotFoundError as error:
-        sys.exit(f"{error.name} is not installed here: pip install --require-hashes -r {LOCKS[0]}")
+        sys.exit(f"{error.name} is not installed here: pip install -r requirements-dev.txt")
     if options.check:
         sys.exit(None if PAGE.read_text("utf-8") == text else f"{PAGE.relative_to(ROOT)} is not current")
     PAGE.write_text(text, "utf-8")
