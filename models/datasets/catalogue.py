@@ -186,7 +186,7 @@ DATA_SETS = {
             _labels(savee.EMOTIONS.values()), clips=savee.clips,
         ),
         DataSet(
-            "tess", "TESS (Pichora-Fuller & Dupuis 2020)", "CC BY-NC-ND 4.0",
+            "tess", "TESS (Pichora-Fuller & Dupuis 2020)", "CC BY-NC-ND 4.0 (copies say CC BY-NC 4.0)",
             "borealisdata.ca, Toronto emotional speech set, doi 10.5683/SP2/E8H2MF",
             "TESS Toronto emotional speech set data/OAF_angry/OAF_back_angry.wav",
             _labels(tess.EMOTIONS.values()), clips=tess.clips,
