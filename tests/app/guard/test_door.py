@@ -74,6 +74,13 @@ def test_only_pages_of_this_server_may_come():
         assert farewell(client, host="here", origin="https://here") == ("origin_refused", 1008)
 
 
+def test_the_log_says_once_that_the_socket_has_no_bounds_of_its_own(caplog):
+    with visiting() as client:
+        for _ in range(2):
+            first_word(client)
+    assert sum("--ws app.guard.wire:Wire" in line for line in caplog.messages) == 1
+
+
 FORWARDED = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "host": "here", "origin": "https://here"}
 
 
