@@ -46,7 +46,7 @@ def take_screenshot(
             )
             page.goto(url)
             page.get_by_role("button", name="Start").click()
-            page.locator("#fused .bars .leading").wait_for(timeout=FIRST_RESULT_MS)
+            page.locator("#fused .bars .leading").first.wait_for(timeout=FIRST_RESULT_MS)
             page.mouse.move(0, 0)  # off whatever lies where the button was
             page.wait_for_timeout(seconds * 1000)
             page.screenshot(path=path, full_page=True)

@@ -36,7 +36,7 @@ def measure(url: str, seconds: float) -> str:
         page.on("websocket", listen)
         page.goto(url)
         page.get_by_role("button", name="Start").click()
-        page.locator("#fused .bars .leading").wait_for(timeout=FIRST_RESULT_MS)
+        page.locator("#fused .bars .leading").first.wait_for(timeout=FIRST_RESULT_MS)
         counts.clear()
         sizes.clear()
         page.wait_for_timeout(seconds * 1000)
