@@ -19,6 +19,7 @@ OPEN: Final[Mapping[str, str]] = {
     "ADMISSION_LOAD": "0",
     "MAX_VIEWERS": "100000",
     "MAX_VIEWERS_PER_ADDRESS": "0",
+    "MAX_CONNECTS_PER_ADDRESS": "0",
     "MAX_MESSAGES_PER_SECOND": "0",
     "MAX_BYTES_PER_SECOND": "0",
     "MAX_AUDIO_RATE": "0",
