@@ -20,6 +20,7 @@ HOSTILE = str(Path(__file__).parent / "hostile.py")
 def guarded() -> Iterator[Server]:
     with Module(HOST="0.0.0.0", HANDSHAKE_TIMEOUT="1.5") as running:  # noqa: S104 - to have an address that counts
         yield running
+        assert "--ws app.guard.wire:Wire" not in running.log()  # which it says where it is served without
 
 
 async def hostile(what: str, host: str, server: Server, *more: str) -> list[float]:
@@ -60,7 +61,7 @@ async def test_a_thousand_connections_a_second_cost_nobody_a_result(
     with capsys.disabled():
         print(f"\n{opened / seconds:.0f} connections a second, {refused:.0f} refused, {welcome:.0f} let in")
     assert 0 < welcome <= 200 + 20 * (seconds + 1)
-    await has_viewers(guarded, 0)
+    await has_viewers(guarded, 0, 40)
 
     def answer() -> bytes:
         with socket.create_connection((address, guarded.port), 5) as raw:

@@ -180,8 +180,11 @@ async def has_viewers(server: Server, count: int, seconds: float = 15) -> None:
     """Wait until the server counts so many viewers."""
 
     def counted() -> int:
-        with urlopen(f"{server.url}readyz", timeout=5) as answer:  # noqa: S310 - http
-            viewers: int = json.load(answer)["viewers"]
+        try:
+            with urlopen(f"{server.url}readyz", timeout=5) as answer:  # noqa: S310 - http
+                viewers: int = json.load(answer)["viewers"]
+        except TimeoutError:  # among very many connections the kernel loses one now and then
+            return -1
         return viewers
 
     async with asyncio.timeout(seconds):
