@@ -104,7 +104,7 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
 
     take(found.faults)
     if found.others:
-        print(f"left out: {found.others} files that are no picture, sound or video", file=sys.stderr)
+        print(f"left out, being no picture, sound or video: {found.others}", file=sys.stderr)
     if wish.files and not found.files:
         outputs.write(answers, faults, {}, settings)
         return 1

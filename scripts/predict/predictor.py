@@ -162,6 +162,8 @@ def read_picture(path: Path) -> UInt8:
             return np.array(upright.convert("RGB"), np.uint8)
     except InvalidImageError:
         raise
+    except Image.DecompressionBombError as error:  # twice as large as Pillow likes, and not even opened
+        raise InvalidImageError(f"the picture is larger than {MAX_PIXELS} pixels") from error
     except UnidentifiedImageError as error:
         hint = ": save it as JPEG" if path.suffix.lower() in UNREAD_PICTURES else ""
         raise InvalidImageError(f"not a picture that can be decoded{hint}") from error

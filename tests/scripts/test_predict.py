@@ -8,9 +8,11 @@ import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -391,6 +393,14 @@ def test_a_picture_of_no_known_kind_says_what_to_do(predictor: Predictor, tmp_pa
     (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))
     assert [path.name for path in find([tmp_path]).files] == ["photo.HEIC"]
     assert fault(predictor.file(tmp_path / "photo.HEIC")) == "not a picture that can be decoded: save it as JPEG"
+
+
+@pytest.mark.parametrize("side", [10_001, 30_000])
+def test_a_picture_that_memory_might_not_hold_is_not_decoded(predictor: Predictor, tmp_path: Path, side: int) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "huge.png").write_bytes(PNG + chunk + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    assert "larger than 100000000 pixels" in fault(predictor.file(tmp_path / "huge.png"))
 
 
 @pytest.mark.parametrize("name", ["face.jpg", "face.png", "both.mp4", "voice.wav"])
