@@ -50,15 +50,20 @@ class Card:
 
     def run(self, parts: Sequence[str]) -> None:
         """Measure the parts whose data are given."""
-        needs = {"voice": "ravdess", "face": "fer2013", "fusion": "ravdess_av", "speed": None}
+        ways = {
+            "voice": (self._voice, "ravdess"),
+            "face": (self._face, "fer2013"),
+            "fusion": (self._fusion, "ravdess_av"),
+            "speed": (self._speed, None),
+        }
         for part in PARTS:
-            need = needs[part]
+            measure, need = ways[part]
             if part not in parts:
                 continue
             if need is not None and getattr(self._options, need) is None:
                 self._note(f"{part}: not measured, --{need.replace('_', '-')} is not given")
                 continue
-            getattr(self, f"_{part}")()
+            measure()
 
     def _voice(self) -> None:
         """Measure the voice path."""
