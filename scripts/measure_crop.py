@@ -17,23 +17,12 @@ import numpy as np
 
 from models.crop import FER2013, CropGeometry, crop
 from models.datasets import fer2013
+from models.datasets.photographs import CANVAS, on_canvas
 from models.detection import FULL_RANGE, SHORT_RANGE, Detection, FaceDetector
 from models.inference import Box, UInt8
 
-# Pictures are enlarged to FACE pixels in the middle of a square of CANVAS pixels: the detector expects a face
-# with surroundings, and is at its best where the face is about two fifths of the frame.
-FACE, CANVAS = 208, 480
 # The sheet: tiles of SIDE pixels, this many in a row.
 SIDE, COLUMNS = 96, 8
-
-
-def on_canvas(picture: UInt8) -> tuple[UInt8, Box]:
-    """Enlarge a grey picture in the middle of a grey canvas; return the canvas and where the picture lies."""
-    canvas = np.full((CANVAS, CANVAS, 3), 127, np.uint8)
-    start = (CANVAS - FACE) // 2
-    large = cv2.resize(picture, (FACE, FACE), interpolation=cv2.INTER_CUBIC)
-    canvas[start : start + FACE, start : start + FACE] = large[:, :, None]
-    return canvas, Box(start / CANVAS, start / CANVAS, FACE / CANVAS, FACE / CANVAS)
 
 
 def geometry_between(box: Box, target: Box, width: int, height: int) -> CropGeometry:

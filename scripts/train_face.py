@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from models import crop
 from models.artefact import ArtefactInfo, check_labels
-from models.datasets import catalogue, fer2013
-from models.datasets.faces import with_labels
+from models.datasets import catalogue, fer2013, photographs
+from models.datasets.faces import FaceSet, Joined, with_labels
 from models.datasets.layout import DataLayoutError
+from models.detection import FaceDetector
 from models.face_batches import SMALL, FaceCrops
 from models.inference import Float32
 from models.labels import LABELS
@@ -64,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
     parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
     parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs in label folders, cut as the live path does, to train on as well",
+    )
+    parser.add_argument("--photographs-per-label", type=int, default=0, metavar="N", help="of each folder (0: all)")
     parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
     return parser
 
@@ -104,11 +114,21 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
         train = fer2013.without_duplicates(train, held_out)
     if len(labels) < len(LABELS):
         train, held_out = with_labels(train, labels), with_labels(held_out, labels)
+    for folder in options.photographs:
+        train = Joined(train, _photographs(folder, options, size))
     if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
         raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
     if not len(held_out):
         raise DataLayoutError(f"{options.root} has no picture of {', '.join(labels)} to judge by")
     return tuple(FaceCrops(faces, labels, options.size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
+
+
+def _photographs(folder: Path, options: argparse.Namespace, size: int) -> FaceSet:
+    framing = crop.Framing(size, 3, FRAMINGS[options.data])
+    detector = FaceDetector()
+    found = photographs.load(folder, framing, detector, options.photographs_per_label, options.seed)
+    detector.close()
+    return with_labels(found, options.labels)
 
 
 def build_for(options: argparse.Namespace, train: FaceCrops) -> nn.Module:
@@ -215,9 +235,11 @@ def main() -> None:
 def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) -> dict[str, str]:
     """Return what the card says of the data."""
     told = beginnings(options)
+    folders = ", ".join(folder.name for folder in options.photographs)
+    besides = f" and of photographs ({folders})" if folders else ""
     if options.data == DATA:
         return told | {
-            "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
+            "Data": f"FER-2013, {len(train)} pictures of usage Training (those that `test` has too left out){besides}",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
             "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the split `test` (usage "
                         "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
@@ -225,7 +247,7 @@ def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) ->
         }  # fmt: skip
     data_set = catalogue.find(options.data)
     return told | {
-        "Data": f"{data_set.title}, {len(train)} pictures of the training split",
+        "Data": f"{data_set.title}, {len(train)} pictures of the training split{besides}",
         "Licence": f"the data are {data_set.licence}: that goes for these weights as well",
         "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the validation split, which the "
                     "figures below are of, so they flatter a little",

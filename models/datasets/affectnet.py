@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.datasets.faces import FaceFiles
 from models.datasets.layout import PICTURES, DataLayoutError, draw, find_below, missing, read_table
-from models.labels import LABELS
+from models.labels import LABELS, OTHER_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ LAYOUTS = (
     "or training.csv and Manually_Annotated_Images/ (val_set, val, validation.csv)"
 )
 IMAGES = "Manually_Annotated_Images"
-_OTHER_NAMES = {"happiness": "happy", "sadness": "sad", "anger": "angry", "surprised": "surprise", "fearful": "fear"}
 _COLUMNS = (
     "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression",
     "valence", "arousal",
@@ -102,7 +101,7 @@ def _annotated(images: Path, annotations: Path) -> Iterator[Found]:
 def _labelled(folder: Path) -> Iterator[Found]:
     for label_folder in _folders(folder):
         name = label_folder.name.lower()
-        name = _OTHER_NAMES.get(name, name)
+        name = OTHER_NAMES.get(name, name)
         if not name.isdecimal() and name not in EXPRESSIONS:
             raise DataLayoutError(f"{label_folder} is none of AffectNet's expressions: {', '.join(EXPRESSIONS)}, 0-10")
         number = int(name) if name.isdecimal() else EXPRESSIONS.index(name)

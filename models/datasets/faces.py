@@ -108,3 +108,35 @@ class FaceFiles:
         if not (0 <= x + w / 2 < width and 0 <= y + h / 2 < height and w <= 2 * width and h <= 2 * height):
             return None
         return Box(x / width, y / height, w / width, h / height)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Two sets of pictures as one, the first one's in front; a `FaceSet`."""
+
+    first: FaceSet
+    second: FaceSet
+
+    @property
+    def labels(self) -> Index:
+        """The label of each [N], an index into `LABELS`."""
+        return np.concatenate([self.first.labels, self.second.labels])
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def select(self, keep: Mask | Index) -> "Joined":
+        """Return the pictures that a mask or a rising index names."""
+        mask = np.zeros(len(self), np.bool_)
+        mask[keep] = True
+        return Joined(self.first.select(mask[: len(self.first)]), self.second.select(mask[len(self.first) :]))
+
+    def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
+        """Return the pictures [K, size, size, channels] of an index, and their labels [K]; see `FaceSet.batch`."""
+        parts = [self._one(int(i), size, channels) for i in index] or [self.first.batch(index, size, channels)]
+        pictures, labels = zip(*parts, strict=True)
+        return np.concatenate(pictures), np.concatenate(labels)
+
+    def _one(self, i: int, size: int, channels: int) -> tuple[UInt8, Index]:
+        of, place = (self.first, i) if i < len(self.first) else (self.second, i - len(self.first))
+        return of.batch(np.array([place]), size, channels)

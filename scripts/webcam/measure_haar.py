@@ -17,11 +17,12 @@ import numpy as np
 from app.settings import ROOT
 from models.crop import crop
 from models.datasets import fer2013
+from models.datasets.photographs import CANVAS, on_canvas
 from models.detection import SHORT_RANGE, FaceDetector
 from models.face_path import Detector
 from models.haar import HaarDetector
 from models.loading import load_face
-from scripts.measure_crop import CANVAS, geometry_between, largest, on_canvas, report
+from scripts.measure_crop import geometry_between, largest, report
 
 
 def main() -> None:

@@ -189,3 +189,17 @@ def test_pictures_that_cannot_be_read_take_their_targets_with_them(tmp_path: Pat
     assert crops[:, 0, 0, 0].tolist() == [0, 40, 120, 200]
     (batch,) = faces.epoch(soft_targets(faces.targets, 2, 0.0), Recipe(batch_size=6, mixup=0.0), 0, 0.0, None)
     assert sorted(batch[1].argmax(dim=1).tolist()) == [0, 0, 0, 1]
+
+
+def test_photographs_are_trained_on_as_well(
+    fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut_jpeg: bytes
+) -> None:
+    (tmp_path / "photos" / "happiness").mkdir(parents=True)
+    (tmp_path / "photos" / "happiness" / "a.jpg").write_bytes(astronaut_jpeg)
+    weights = train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
+    known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
+    assert known["pictures"] == [29, 28]
+    assert (
+        "29 pictures of usage Training (those that `test` has too left out) and of photographs (photos)"
+        in (weights / "fer_resnet.md").read_text()
+    )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.datasets import fer2013
-from models.datasets.faces import FaceFiles, FaceSet, with_labels
+from models.datasets.faces import FaceFiles, FaceSet, Joined, with_labels
 from models.labels import LABELS
 from tests.models.datasets.trees import faces_tree, random_picture
 
@@ -106,3 +106,27 @@ def test_an_unreadable_picture_is_named_and_left_out(tmp_path: Path, caplog: pyt
     assert labels.tolist() == [3]
     assert "1.jpg" in caplog.text
     assert "2.jpg" in caplog.text
+
+
+def test_two_sets_are_one(both: tuple[FaceSet, FaceSet]) -> None:
+    joined = Joined(*both)
+    count = len(both[0])
+    assert len(joined) == 2 * count
+    index = np.array([count + 3, 2, 0, count])
+    images, labels = joined.batch(index, 48, 1)
+    np.testing.assert_array_equal(labels, joined.labels[index])
+    np.testing.assert_array_equal(images[0], both[1].batch(np.array([3]), 48, 1)[0][0])
+    np.testing.assert_array_equal(images[1], both[0].batch(np.array([2]), 48, 1)[0][0])
+    assert joined.batch(np.zeros(0, np.int64), 48, 3)[0].shape == (0, 48, 48, 3)
+    kept = with_labels(joined, ("happy",))
+    assert set(kept.labels) == {LABELS.index("happy")}
+    assert len(kept.batch(np.arange(len(kept)), 48, 1)[0]) == len(kept) == 2 * int((both[0].labels == 3).sum())
+
+
+def test_a_picture_that_cannot_be_read_is_missing_from_the_joined_batch(both: tuple[FaceSet, FaceSet]) -> None:
+    memory, files = both
+    assert isinstance(files, FaceFiles)
+    files.paths[1].write_bytes(b"no picture")
+    images, labels = Joined(files, memory).batch(np.array([1, len(files) + 5]), 48, 1)
+    assert len(images) == 1
+    assert labels == memory.labels[[5]]
