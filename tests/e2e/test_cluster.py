@@ -50,12 +50,12 @@ for (let page = 0; page < %d; page += 1) {
 """
 PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "ADMISSION_LOAD": "0", "LOG_FORMAT": "json"}
 """A result tells of the last window and the last picture alone, however they fell between the ticks."""
+QUICK = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 2, target_ongoing_requests=0.5)}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    quick = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 2, target_ongoing_requests=0.5)}
-    with Cluster(PLAIN, quick) as running:
+    with Cluster(PLAIN, QUICK) as running:
         yield running
 
 
@@ -92,6 +92,22 @@ def test_the_quick_check_needs_models_of_its_own(tmp_path: Path) -> None:
     assert "QUICK_CHECK" in refusal(tmp_path, QUICK_CHECK="true")
 
 
+# This one has a cluster of its own, which is gone before the others' one comes.
+
+
+async def test_features_are_fused_in_a_cluster_as_in_one_process(media: Media) -> None:
+    fusing = PLAIN | {"FUSION": "concat"}
+    with Cluster(fusing, QUICK) as cluster, Server(**fusing) as server:
+        here, there = await same_stream(server, cluster, media)
+        assert len(cluster.running("Fusion")) == 1
+    late = [
+        0.6 * voice + 0.4 * face for voice, face in zip(there["voice"]["probs"], there["face"]["probs"], strict=True)
+    ]
+    assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the network
+    assert there["fused"]["label"] == here["fused"]["label"]
+    assert there["fused"]["probs"] == pytest.approx(here["fused"]["probs"], abs=1e-4)
+
+
 async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Media, tmp_path: Path) -> None:
     pcm, picture = sound(media), first_picture(media)
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
@@ -116,19 +132,13 @@ async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Med
 
 
 async def test_a_stream_says_the_same_in_a_cluster_and_in_one_process(cluster: Cluster, media: Media) -> None:
-    again_and_again = np.resize(sound(media), CHUNK)
     with Server(**PLAIN) as server:
-        streams = (
-            view(url, again_and_again, first_picture(media), binary=True) for url in (server.stream, cluster.stream)
-        )
-        (ready, here, faults), (ready_there, there, faults_there) = await asyncio.gather(*streams)
-    assert not faults and not faults_there
+        here, there = await same_stream(server, cluster, media)
     assert await asyncio.to_thread(until, lambda: '"event": "viewer_left"' in cluster.log(), 10)  # as LOG_FORMAT says
-    assert {**ready, "session": None} == {**ready_there, "session": None}
     for path in ("voice", "face", "fused"):
-        assert there[-1][path]["state"] == here[-1][path]["state"] == "ok"
-        assert there[-1][path]["label"] == here[-1][path]["label"]
-        assert there[-1][path]["probs"] == pytest.approx(here[-1][path]["probs"], abs=1e-4)  # as rounded on the wire
+        assert there[path]["state"] == here[path]["state"] == "ok"
+        assert there[path]["label"] == here[path]["label"]
+        assert there[path]["probs"] == pytest.approx(here[path]["probs"], abs=1e-4)  # as rounded on the wire
 
 
 async def test_load_brings_a_replica_whose_death_costs_no_viewer_and_rest_takes_it_away(
@@ -173,6 +183,17 @@ async def test_a_stopped_ingress_closes_with_1012_and_the_page_comes_back_elsewh
     assert {tuple(end) for end in ends} == {("restart", 1012)}
     # The load was over both replicas, and one is left: it had the others all the time.
     assert 1 <= len(ends) + gone < 8
+
+
+async def same_stream(server: Server, cluster: Cluster, media: Media) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Stream the same to both at once; return the last result of each."""
+    again_and_again = np.resize(sound(media), CHUNK)
+    (ready, here, faults), (ready_there, there, faults_there) = await asyncio.gather(
+        *(view(url, again_and_again, first_picture(media), binary=True) for url in (server.stream, cluster.stream))
+    )
+    assert not faults and not faults_there
+    assert {**ready, "session": None} == {**ready_there, "session": None}
+    return here[-1], there[-1]
 
 
 @asynccontextmanager
