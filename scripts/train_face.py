@@ -115,7 +115,7 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     if len(labels) < len(LABELS):
         train, held_out = with_labels(train, labels), with_labels(held_out, labels)
     for folder in options.photographs:
-        train = Joined(train, _photographs(folder, options, size))
+        train = Joined(train, _photographs(folder, options))
     if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
         raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
     if not len(held_out):
@@ -123,8 +123,8 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     return tuple(FaceCrops(faces, labels, options.size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
 
 
-def _photographs(folder: Path, options: argparse.Namespace, size: int) -> FaceSet:
-    framing = crop.Framing(size, 3, FRAMINGS[options.data])
+def _photographs(folder: Path, options: argparse.Namespace) -> FaceSet:
+    framing = crop.Framing(options.size, 3, FRAMINGS[options.data])
     detector = FaceDetector()
     found = photographs.load(folder, framing, detector, options.photographs_per_label, options.seed)
     detector.close()
