@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
 
 from app.guard.limits import Pace
@@ -107,9 +108,19 @@ class Wire(WebSocketsSansIOProtocol):
         while self._unparsed and not self._came and not self.transport.is_closing():
             portion = self._unparsed[:PORTION]
             del self._unparsed[:PORTION]
-            super().data_received(bytes(portion))
+            try:
+                super().data_received(bytes(portion))
+            except InvalidState:  # uvicorn, or a fragment too many, would end what has been ended already
+                self.transport.abort()
+        self._end_what_never_begins()
         self._pace.count(self._came, self.loop.time())
         self._go_on()
+
+    def _end_what_never_begins(self) -> None:
+        """Refuse a handshake that `websockets` cannot read, of which uvicorn hears nothing and would wait for ever."""
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def _go_on(self) -> None:
         """Read on, or see to it that the next portion has its turn."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import socket
 from contextlib import asynccontextmanager
 
@@ -21,13 +22,15 @@ PING = b"\x89\xfd" + bytes(4) + b"x" * 125
 
 @asynccontextmanager
 async def serving(protocol):
-    """Give a server's port, and the lengths of the messages that came."""
+    """Give a server, its port, and the lengths of the messages that came; a text ends the connection."""
     lengths = asyncio.Queue()
 
     async def take(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
+            if "text" in message:
+                return await send({"type": "websocket.close"})
             lengths.put_nowait(len(message["bytes"]))
 
     config = uvicorn.Config(take, port=0, ws=protocol, lifespan="off", log_level="critical", ws_ping_interval=None)
@@ -125,3 +128,51 @@ async def test_after_a_long_message_there_is_room_for_another():
             for _ in range(3):
                 await client.send([b"ab"] * (MOST_FRAGMENTS - 1))
                 assert await lengths.get() == 2 * (MOST_FRAGMENTS - 1)
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "answer"),
+    [
+        (b"Cookie: " + b"a" * 9000, b"HTTP/1.1 431 "),
+        (b"\r\n".join(b"X-%d: a" % number for number in range(200)), b"HTTP/1.1 431 "),
+        (b"Content-Length: 3", b""),
+        (b"Transfer-Encoding: chunked", b""),
+    ],
+)
+async def test_a_handshake_that_cannot_be_read_is_ended(more, answer):
+    async with serving(Wire) as (_, port, _), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HANDSHAKE + more + b"\r\n\r\n")
+        assert (await reader.read()).startswith(answer)
+        writer.close()
+
+
+END, FIRST, NEXT = b"\x81\x80" + bytes(4), b"\x02\x80" + bytes(4), b"\x00\x80" + bytes(4)
+BYE = b"\x88\x82" + bytes(4) + b"\x03\xe8"
+NO_TEXT = b"\x81\x81" + bytes(4) + b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(END, FIRST + NEXT * MOST_FRAGMENTS), (b"", NO_TEXT + BYE)], ids=["the server", "the client"]
+)
+async def test_what_is_wrong_after_a_farewell_ends_the_connection_at_once(first, then):
+    faults = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    async with serving(Wire) as (_, port, _), asyncio.timeout(5):  # uvicorn alone waits for 10 s
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HANDSHAKE + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        if first:
+            writer.write(first)
+            assert await reader.readexactly(2)
+        writer.write(then)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+    assert faults == []
