@@ -2,13 +2,15 @@
 
 python -m scripts.bench [--ravdess DIR --ravdess-av DIR] [--baseline] [--face b2] [--save FILE.json] [--plot FILE.png]
 python -m scripts.bench --viewers 20 40 [--json]
+python -m scripts.bench --processes 2
 python -m scripts.bench --admission 200
 python -m scripts.bench --show FILE.json ... [--into docs/performance.md]
 
 It starts the real server as a process, and viewers as others, who send real frames and a real voice as the page does
 (without data: a portrait and a made voice). A number of viewers holds if 95 % of the results come within 250 ms of
 the newest sound or frame in them, none is missed, nobody gets an error, and all but 1 % have a new answer of each
-model. Linux.
+model. With `--processes N` there are N servers, each on a core of its own where there are as many; the viewers are
+dealt out to them in turn, and what is told is of all of them together. Linux.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from typing import Any
 from app.settings import ROOT
 from scripts.bench import measure, networks, report, stages
 from scripts.bench.material import NoMaterialError, gather
-from scripts.bench.subject import OPEN, Subject
+from scripts.bench.subject import OPEN, started
 
 MOST = 4096
 """Viewers beyond whom nothing is tried."""
@@ -74,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=4.0, metavar="N", help="of them a second (default: 4)")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured for each number (default: 10)")
     parser.add_argument("--tries", type=int, default=2, help="of a number that does not hold (default: 2)")
-    parser.add_argument("--cores", type=int, metavar="N", help="give the server so many cores, and viewers the others")
+    parser.add_argument("--cores", type=int, metavar="N", help="give each server so many cores, and viewers the others")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="servers that share the viewers")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     messages = parser.add_mutually_exclusive_group()
     messages.add_argument("--binary", action="store_true", help="binary messages, as the page sends (the default)")
@@ -89,14 +92,15 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[str], None]) -> None:
     """Measure what the options ask for, and put each part into `run` once it is there."""
     material = gather(options.ravdess_av, options.ravdess)
-    server_cores, client_cores = measure.cores(options.cores)
+    places, client_cores = measure.cores(options.cores, options.processes)
     conditions = measure.Conditions(material, options.seconds, not options.json, client_cores, options.tries, tell)
     run |= {
         "machine": _machine(),
         "commit": _commit(),
         "face": options.face,
         "messages": "JSON" if options.json else "binary",
-        "server_cores": options.cores,
+        "processes": len(places),
+        "server_cores": None if places[0] == os.sched_getaffinity(0) else len(places[0]),
         "source": material.source,
         "seconds": options.seconds,
         "settings": options.set,
@@ -106,19 +110,19 @@ def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[s
         ours, theirs = ({**chosen, **extra} for chosen in networks.prepare(options.face, Path(folder)))
         if options.admission:
             limits = {name: value for name, value in OPEN.items() if name != "ADMISSION_LOAD"}
-            with Subject("app", {**limits, **ours}, server_cores) as subject:
-                run["admission"] = measure.admission(subject, conditions, options.admission, options.rate)
+            with started("app", {**limits, **ours}, places) as servers:
+                run["admission"] = measure.admission(servers, conditions, options.admission, options.rate)
             return
-        servers = [("server", "app", ours)]
-        if options.baseline:
-            servers.append(("baseline", "scripts.bench.baseline", theirs))
-        for name, module, chosen in servers:
-            with Subject(module, {**OPEN, **chosen}, server_cores) as subject:
-                tell(f"{name}: ready after {subject.start_seconds:.2f} s")
+        kinds = [("server", "app", ours, places)]
+        if options.baseline:  # one process in any case, on the cores of all of ours
+            kinds.append(("baseline", "scripts.bench.baseline", theirs, [frozenset[int]().union(*places)]))
+        for name, module, chosen, where in kinds:
+            with started(module, {**OPEN, **chosen}, where) as servers:
+                tell(f"{name}: ready after {' and '.join(f'{server.start_seconds:.2f}' for server in servers)} s")
                 if options.viewers:
-                    run[name] = measure.given(subject, conditions, options.viewers)
+                    run[name] = measure.given(servers, conditions, options.viewers)
                 else:
-                    run[name] = measure.capacity(subject, conditions, options.first, MOST)
+                    run[name] = measure.capacity(servers, conditions, options.first, MOST)
         run["stages"] = stages.measure(ours, material)
 
 

@@ -25,7 +25,7 @@ class Plan:
     """What a crowd does. Times are of `time.monotonic`.
 
     Attributes:
-        port: Of the server, on this machine.
+        ports: Of the servers, on this machine; viewers go to one after the other, in turn.
         viewers: How many.
         begin: When the first comes.
         arriving: Seconds until the last has come; they come evenly, so that their phases differ.
@@ -34,7 +34,7 @@ class Plan:
         cores: Those that they may use; None for all.
     """
 
-    port: int
+    ports: tuple[int, ...]
     viewers: int
     begin: float
     arriving: float
@@ -115,9 +115,10 @@ async def _stay(envelopes: Envelopes, plan: Plan, numbers: Sequence[int]) -> lis
     for number in numbers:
         await asyncio.sleep(plan.begin + plan.arriving * number / plan.viewers - time.monotonic())
         # Primes, so that two viewers hardly ever send the same at the same time.
-        viewer = Viewer(envelopes, 7919 * number, wire.request("127.0.0.1", plan.port), loop)
+        port = plan.ports[number % len(plan.ports)]
+        viewer = Viewer(envelopes, 7919 * number, wire.request("127.0.0.1", port), loop)
         viewers.append(viewer)
-        await loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", plan.port)  # type: ignore[misc]
+        await loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.sleep(plan.until - time.monotonic())
     logs = [viewer.log for viewer in viewers]
     for viewer in viewers:

@@ -1,8 +1,8 @@
-"""One load on one server, and the search for the largest that it holds."""
+"""One load on a server, or on several that share it, and the search for the largest that holds."""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,71 +43,71 @@ class Conditions:
     tell: Callable[[str], None]
 
 
-def load(subject: Subject, conditions: Conditions, viewers: int, *, coming: float = COMING) -> Step:
+def load(servers: Sequence[Subject], conditions: Conditions, viewers: int, *, coming: float = COMING) -> Step:
     """Let so many viewers come, and measure once all are there."""
     arriving = max(2.0, viewers / coming)
     begin = time.monotonic() + STARTING
     start = begin + arriving + SETTLING
     end = start + conditions.seconds
-    plan = Plan(subject.port, viewers, begin, arriving, end, conditions.binary, conditions.client_cores)
+    plan = Plan(_ports(servers), viewers, begin, arriving, end, conditions.binary, conditions.client_cores)
     crowd = Crowd(conditions.material, plan)
     time.sleep(max(0.0, start - time.monotonic()))
-    before = _clocks(subject, crowd)
+    before = _clocks(servers, crowd)
     time.sleep(max(0.0, end - time.monotonic()))
-    after = _clocks(subject, crowd)
-    memory = subject.memory_mb()
-    wall, server, clients, machine = (now - then for now, then in zip(after, before, strict=True))
+    after = _clocks(servers, crowd)
+    memory = sum(server.memory_mb() for server in servers)
+    wall, served, clients, machine = (now - then for now, then in zip(after, before, strict=True))
     step = summarise(crowd.logs(), start, end, INTERVAL)
     time.sleep(LEAVING)
     return replace(
         step,
-        cpu_ms=round(server / step.results * 1000, 3) if step.results else None,
-        server_cores=round(server / wall, 3),
+        cpu_ms=round(served / step.results * 1000, 3) if step.results else None,
+        server_cores=round(served / wall, 3),
         memory_mb=round(memory, 1),
         client_cores=round(clients / wall, 3),
-        other_cores=round(max(0.0, machine - server - clients) / wall, 3),
+        other_cores=round(max(0.0, machine - served - clients) / wall, 3),
     )
 
 
-def capacity(subject: Subject, conditions: Conditions, first: int, most: int) -> dict[str, Any]:
-    """Find the largest number of viewers that a server holds, and return it with every load on the way."""
+def capacity(servers: Sequence[Subject], conditions: Conditions, first: int, most: int) -> dict[str, Any]:
+    """Find the largest number of viewers that the servers hold together, and return it with every load on the way."""
     steps: list[Step] = []
 
     def holds(viewers: int) -> bool:
         for _ in range(conditions.tries):
-            step = load(subject, conditions, viewers)
+            step = load(servers, conditions, viewers)
             steps.append(step)
             conditions.tell(line(step))
             if step.holds:
                 return True
         return False
 
-    return _found(largest(holds, first, most), steps, subject)
+    return _found(largest(holds, first, most), steps, servers)
 
 
-def given(subject: Subject, conditions: Conditions, numbers: list[int]) -> dict[str, Any]:
+def given(servers: Sequence[Subject], conditions: Conditions, numbers: list[int]) -> dict[str, Any]:
     """Measure these numbers of viewers, and no search."""
     steps = []
     for viewers in numbers:
-        steps.append(load(subject, conditions, viewers))
+        steps.append(load(servers, conditions, viewers))
         conditions.tell(line(steps[-1]))
-    return _found(max((step.viewers for step in steps if step.holds), default=0), steps, subject)
+    return _found(max((step.viewers for step in steps if step.holds), default=0), steps, servers)
 
 
-def _found(viewers: int, steps: list[Step], subject: Subject) -> dict[str, Any]:
+def _found(viewers: int, steps: list[Step], servers: Sequence[Subject]) -> dict[str, Any]:
     return {
         "viewers": viewers,
         "steps": [step.as_dict() for step in steps],
         "memory_per_viewer_mb": memory_per_viewer(steps),
-        "start_seconds": round(subject.start_seconds, 3),
+        "start_seconds": round(max(server.start_seconds for server in servers), 3),
     }
 
 
-def admission(subject: Subject, conditions: Conditions, offered: int, rate: float) -> dict[str, Any]:
+def admission(servers: Sequence[Subject], conditions: Conditions, offered: int, rate: float) -> dict[str, Any]:
     """Let more viewers come than fit, so many a second, and see how those fare who are let in, from their coming on."""
     begin = time.monotonic() + STARTING
     end = begin + offered / rate + SETTLING + conditions.seconds
-    plan = Plan(subject.port, offered, begin, offered / rate, end, conditions.binary, conditions.client_cores)
+    plan = Plan(_ports(servers), offered, begin, offered / rate, end, conditions.binary, conditions.client_cores)
     logs = Crowd(conditions.material, plan).logs()
     refused = [log for log in logs if "full" in log.errors and not log.results]
     step = summarise([log for log in logs if log not in refused], begin, end, INTERVAL)
@@ -131,20 +131,36 @@ def line(step: Step) -> str:
     )
 
 
-def cores(count: int | None) -> tuple[frozenset[int] | None, frozenset[int] | None]:
-    """Return the cores of a server that is to have so many, and those left for viewers; all for both where none is.
+def cores(count: int | None, processes: int) -> tuple[list[frozenset[int]], frozenset[int]]:
+    """Return the cores of each server, and those of the viewers.
+
+    Args:
+        count: Of cores for each server; viewers have the rest, or all where none is left. None: a single server has
+            all, several have one each where there are as many, and viewers have all.
+        processes: How many servers there are.
 
     Raises:
-        ValueError: There are not so many.
+        ValueError: There are not so many cores, or no servers.
     """
-    if count is None:
-        return None, None
+    if processes < 1:
+        raise ValueError(f"{processes} servers cannot be measured")
     usable = sorted(os.sched_getaffinity(0))
-    if not 1 <= count <= len(usable):
-        raise ValueError(f"a server cannot have {count} cores: there are {len(usable)}")
-    rest = frozenset(usable[count:])
-    return frozenset(usable[:count]), rest or None
+    everything = frozenset(usable)
+    if count is None:
+        if processes == 1 or processes > len(usable):
+            return [everything] * processes, everything
+        return [frozenset({core}) for core in usable[:processes]], everything
+    taken = count * processes
+    if not 1 <= taken <= len(usable):
+        raise ValueError(f"--processes {processes} with --cores {count}: there are {len(usable)} cores")
+    places = [frozenset(usable[at : at + count]) for at in range(0, taken, count)]
+    return places, frozenset(usable[taken:]) or everything
 
 
-def _clocks(subject: Subject, crowd: Crowd) -> tuple[float, float, float, float]:
-    return time.monotonic(), subject.cpu_seconds(), cpu_seconds(crowd.pids), machine_seconds()
+def _ports(servers: Sequence[Subject]) -> tuple[int, ...]:
+    return tuple(server.port for server in servers)
+
+
+def _clocks(servers: Sequence[Subject], crowd: Crowd) -> tuple[float, float, float, float]:
+    served = sum(server.cpu_seconds() for server in servers)
+    return time.monotonic(), served, cpu_seconds(crowd.pids), machine_seconds()

@@ -51,8 +51,9 @@ class Step:
         without_voice: Share of results that have no new answer about the voice.
         without_face: The same for the face.
         errors: Codes of errors, and how often.
-        cpu_ms: Of the server's process, for one result; filled in by who knows.
-        memory_mb: The server's resident memory.
+        cpu_ms: Of the server's processes, for one result; filled in by who knows.
+        server_cores: Cores that they used.
+        memory_mb: Their resident memory.
         client_cores: Cores that the viewers used.
         other_cores: Cores that everything else on the machine used.
     """

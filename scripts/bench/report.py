@@ -1,13 +1,12 @@
 """The benchmark's answers as tables for `docs/performance.md`, and as a picture."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.bench.observed import DELAY_LIMIT
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-_SERVERS = {"server": "this server", "baseline": "textbook server"}
 
 
 def tables(runs: Iterable[dict[str, Any]]) -> str:
@@ -30,35 +29,52 @@ def between_marks(document: str, text: str) -> str:
 
 def _parts(run: dict[str, Any]) -> Iterable[str]:
     machine = run["machine"]
-    title = " and ".join(words for name, words in _SERVERS.items() if name in run) or "admission"
+    named = _named(run)
+    title = " and ".join(named.values()) or "admission"
     yield f"### {title[0].upper()}{title[1:]}, face model `{run['face']}`"
     yield (
         f"{machine['processor']}, {machine['cores']} cores; {run['messages']} messages, "
-        f"server on {run['server_cores'] or 'all'} cores; {run['source']}; {run['seconds']:g} s for each load; "
+        f"{_places(run)}; {run['source']}; {run['seconds']:g} s for each load; "
         f"{''.join(f'`{setting}`; ' for setting in run['settings'])}commit {run['commit']}"
     )
-    servers = [name for name in _SERVERS if name in run]
-    if servers:
-        yield _capacities(run, servers)
-        for name in servers:
-            yield f"Every load, {_SERVERS[name]}:\n\n" + _steps(run[name]["steps"])
+    if named:
+        yield _capacities(run, named)
+        for name, words in named.items():
+            yield f"Every load, {words}:\n\n" + _steps(run[name]["steps"])
     if "stages" in run:
         yield _stages(run["stages"])
     if "admission" in run:
         yield _admission(run["admission"])
 
 
-def _capacities(run: dict[str, Any], servers: Sequence[str]) -> str:
+def _named(run: dict[str, Any]) -> dict[str, str]:
+    """Return what the servers that were measured are called."""
+    several = f" in {run['processes']} processes" if _processes(run) > 1 else ""
+    words = {"server": f"this server{several}", "baseline": f"textbook server{several and ' in one'}"}
+    return {name: called for name, called in words.items() if name in run}
+
+
+def _places(run: dict[str, Any]) -> str:
+    on = f"on {run['server_cores'] or 'all'} {'core' if run['server_cores'] == 1 else 'cores'}"
+    several = _processes(run)
+    return f"server {on}" if several == 1 else f"{several} processes of the server, each {on}"
+
+
+def _processes(run: dict[str, Any]) -> int:
+    return int(run.get("processes", 1))  # a run saved before there could be several does not say
+
+
+def _capacities(run: dict[str, Any], named: Mapping[str, str]) -> str:
     floor = run["stages"]["floor"] if "stages" in run else None
     rows = []
-    for name in servers:
+    for name, words in named.items():
         found = run[name]
         held = [step for step in found["steps"] if step["holds"] and step["viewers"] == found["viewers"]]
         step = held[-1] if held else None
         over = "-" if floor is None or step is None else f"{step['cpu_ms'] / floor:.2f}"
         rows.append(
             (
-                _SERVERS[name],
+                words,
                 found["viewers"],
                 *((_delays(step["delay"]), f"{step['cpu_ms']:.2f} ms", over) if step else ("-", "-", "-")),
                 _or_dash(found["memory_per_viewer_mb"], "{:.2f} MB"),
@@ -69,7 +85,7 @@ def _capacities(run: dict[str, Any], servers: Sequence[str]) -> str:
         ("", "viewers", "delay p50 / p95 / p99", "CPU a result", "to the floor", "memory a viewer", "start to ready"),
         rows,
     )
-    if len(servers) == 2 and run["baseline"]["viewers"]:
+    if len(named) == 2 and run["baseline"]["viewers"]:
         text += f"\n\nViewers, ratio: {run['server']['viewers'] / run['baseline']['viewers']:.1f}"
     return text
 
@@ -145,10 +161,12 @@ def plot(run: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for name, colour in (("server", "#0b6e4f"), ("baseline", "#b3261e")):
-        if name in run and (drawn := _points(run[name]["steps"])):
+    colours = {"server": "#0b6e4f", "baseline": "#b3261e"}
+    for name, words in _named(run).items():
+        colour = colours[name]
+        if drawn := _points(run[name]["steps"]):
             viewers, delays = zip(*drawn, strict=True)
-            axes.plot(viewers, delays, "o-", color=colour, label=_SERVERS[name])
+            axes.plot(viewers, delays, "o-", color=colour, label=words)
             if run[name]["viewers"]:
                 axes.axvline(run[name]["viewers"], color=colour, linewidth=0.8, linestyle=":")
     axes.axhline(DELAY_LIMIT * 1000, color="#555", linewidth=0.8, linestyle="--")

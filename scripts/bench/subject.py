@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -106,6 +107,15 @@ class Subject:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+@contextmanager
+def started(
+    module: str, settings: Mapping[str, str], places: Sequence[frozenset[int] | None]
+) -> Iterator[list[Subject]]:
+    """Start a server for each of these sets of cores, one after the other, and end them all."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Subject(module, settings, cores)) for cores in places]
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

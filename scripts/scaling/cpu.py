@@ -21,7 +21,7 @@ def measure(port: int, patterns: Sequence[str], viewers: int, seconds: float) ->
     material = gather(None, None)
     idle = _spent(patterns, seconds)
     begin = time.monotonic() + STARTING
-    crowd = Crowd(material, Plan(port, viewers, begin, 1.0, begin + COMING + seconds, binary=True))
+    crowd = Crowd(material, Plan((port,), viewers, begin, 1.0, begin + COMING + seconds, binary=True))
     time.sleep(max(0.0, begin + COMING - time.monotonic()))
     busy = _spent(patterns, seconds)
     logs = crowd.logs()

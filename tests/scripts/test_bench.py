@@ -1,8 +1,10 @@
 """The benchmark's own reckoning, and one small run of it against the real server."""
 
 import json
+import os
 from collections import deque
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from scripts.bench import measure, networks, report, stages, wire
 from scripts.bench.material import CHUNK, Material, NoMaterialError, gather, without_pauses
 from scripts.bench.observed import Quantiles, Step, memory_per_viewer, summarise
 from scripts.bench.search import largest
-from scripts.bench.subject import OPEN, Subject
+from scripts.bench.subject import OPEN, Subject, started
 from scripts.bench.viewer import Envelopes, Log
 
 INTERVAL = 0.5
@@ -198,23 +200,86 @@ def test_the_search_finds_the_largest_that_holds(limit: int, first: int) -> None
     assert len(tried) == len(set(tried)) <= 22
 
 
+# --- several servers ---
+
+
+@pytest.mark.parametrize(
+    ("count", "processes", "servers", "viewers"),
+    [
+        (None, 1, [{0, 2, 3, 5}], {0, 2, 3, 5}),
+        (None, 3, [{0}, {2}, {3}], {0, 2, 3, 5}),
+        (None, 5, [{0, 2, 3, 5}] * 5, {0, 2, 3, 5}),
+        (1, 1, [{0}], {2, 3, 5}),
+        (1, 3, [{0}, {2}, {3}], {5}),
+        (2, 2, [{0, 2}, {3, 5}], {0, 2, 3, 5}),
+    ],
+)
+def test_servers_get_cores_of_their_own_as_far_as_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, count: int | None, processes: int, servers: list[set[int]], viewers: set[int]
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 3, 2, 0})
+    assert measure.cores(count, processes) == (servers, viewers)
+
+
+@pytest.mark.parametrize(("count", "processes"), [(3, 2), (5, 1), (0, 1), (None, 0)])
+def test_more_cores_than_there_are_cannot_be_given(
+    monkeypatch: pytest.MonkeyPatch, count: int | None, processes: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    with pytest.raises(ValueError, match=str(processes)):
+        measure.cores(count, processes)
+
+
+def test_tables_say_how_many_processes_there_were() -> None:
+    def shown(**said: object) -> str:
+        found = {"viewers": 0, "steps": [], "memory_per_viewer_mb": None, "start_seconds": 1.0}
+        common = {"machine": {"processor": "p", "cores": 8}, "face": "f", "messages": "binary", "source": "made",
+                  "seconds": 2.0, "settings": [], "commit": "c", "server": found, "baseline": found}  # fmt: skip
+        return report.tables([{**common, **said}])
+
+    several = shown(processes=4, server_cores=1)
+    assert several.startswith("### This server in 4 processes and textbook server in one, face model")
+    assert ", 4 processes of the server, each on 1 core; " in several
+    assert "| this server in 4 processes |" in several and "| textbook server in one |" in several
+    assert "each on all cores; " in shown(processes=4, server_cores=None)
+    for one in (shown(processes=1, server_cores=None), shown(server_cores=None)):  # as saved before, too
+        assert one.startswith("### This server and textbook server, face model") and ", server on all cores; " in one
+
+
 # --- the real thing ---
 
 
+def visited(server: Subject) -> int:
+    """Return how many viewers a server has let in."""
+    with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    (line,) = (line for line in lines if line.startswith("emotion_visits_total "))
+    return int(float(line.split()[1]))
+
+
 @pytest.mark.e2e
-@pytest.mark.parametrize("binary", [True, False])
-def test_viewers_of_the_real_server_get_their_results(material: Material, tmp_path: Path, binary: bool) -> None:
+@pytest.mark.parametrize(("binary", "processes"), [(True, 1), (False, 2)])
+def test_viewers_of_the_real_server_get_their_results(
+    material: Material, tmp_path: Path, binary: bool, processes: int
+) -> None:
     ours, _ = networks.prepare(networks.INTEGERS, tmp_path)
     conditions = measure.Conditions(material, 2.0, binary, None, 1, lambda _: None)
-    with Subject("app", {**OPEN, **ours}) as subject:
-        found = measure.given(subject, conditions, [2])
+    places = [frozenset(os.sched_getaffinity(0))] * processes  # a core each may be one that other tests keep busy
+    with started("app", {**OPEN, **ours}, places) as servers:
+        found = measure.given(servers, conditions, [2])
+        visits = [visited(server) for server in servers]
+        memories = [server.memory_mb() for server in servers]
+        used = sum(server.cpu_seconds() for server in servers)
+    assert visits == [2 // processes] * processes
     (step,) = found["steps"]
     assert (step["viewers"], step["served"], step["errors"]) == (2, 2, {})
     assert step["results"] >= 4
     assert step["without_voice"] < 0.5 and step["without_face"] < 0.5
-    assert step["cpu_ms"] > 0 and step["memory_mb"] > 50
+    assert 0 < step["cpu_ms"] * step["results"] / 1000 <= used
+    assert step["memory_mb"] == pytest.approx(sum(memories), rel=0.2) and min(memories) > 50
     run = {
         "machine": {"processor": "a processor", "cores": 2}, "face": "f", "messages": "binary", "server_cores": None,
+        "processes": 1,
         "source": "made", "seconds": 2.0, "settings": ["MAX_BATCH=8"], "commit": "c",
         "server": found, "baseline": {**found, "viewers": 1},
     }  # fmt: skip
