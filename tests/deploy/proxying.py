@@ -37,14 +37,19 @@ class App(Server):
 
 
 class Proxy:
-    """nginx before a server on this machine; `certificate` is its own, which clients have to be told of."""
+    """nginx before servers on this machine; `certificate` is its own, which clients have to be told of.
 
-    def __init__(self, upstream: int) -> None:
+    Args:
+        upstream: The servers' ports.
+        balance: What nginx is told of how to choose one, such as `least_conn;`.
+    """
+
+    def __init__(self, *upstream: int, balance: str = "") -> None:
         self.plain_port, self.port = free_port(), free_port()
         self._folder = tempfile.TemporaryDirectory()
         self.folder = Path(self._folder.name)
         self.certificate = self.folder / "fullchain.pem"
-        self._upstream = upstream
+        self._upstream = balance + " ".join(f"server 127.0.0.1:{port};" for port in upstream)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,7 +80,7 @@ class Proxy:
             (r"emotions\.example\.org;", f"{HOST};"),
             (r"/etc/letsencrypt/live/emotions\.example\.org", str(self.folder)),
             (r"/var/log/nginx", str(self.folder)),
-            (r"server 127\.0\.0\.1:8000;", f"server 127.0.0.1:{self._upstream};"),
+            (r"server 127\.0\.0\.1:8000;", self._upstream),
         ):
             text, count = re.subn(old, new, text, flags=re.MULTILINE)
             assert count, f"deploy/nginx.conf has no {old}"

@@ -1,0 +1,78 @@
+"""Two servers behind deploy/nginx.conf, as docs/scaling.md tells to run them: who goes where, what is not shared."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPSConnection
+from urllib.request import urlopen
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from app.settings import ROOT
+from tests.deploy.proxying import HOST, App, Proxy, missing
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - of this test
+LEAST = "least_conn; "
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[App]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(App(TRUSTED_PROXIES="127.0.0.1", API_TOKEN=TOKEN)) for _ in range(2)]
+
+
+def visits(servers: list[App]) -> list[int]:
+    """Return how many viewers each server has let in."""
+    said = [urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10).read().decode() for server in servers]
+    return [int(float(re.findall(r"^emotion_visits_total (.+)$", text, re.MULTILINE)[0])) for text in said]
+
+
+def ask(proxy: Proxy, path: str, method: str = "GET") -> bytes:
+    connection = HTTPSConnection(HOST, proxy.port, context=proxy.trust(), timeout=10)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def visit(proxy: Proxy, query: str = "") -> ClientConnection:
+    return connect(proxy.stream + query, ssl=proxy.trust(), open_timeout=10)
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(LEAST, [4, 4]), ("", [0, 8])])
+def test_streams_are_dealt_out_by_connections_and_not_by_turns(
+    servers: list[App], balance: str, shares: list[int]
+) -> None:
+    """Each viewer asks for something before the stream, as a page does."""
+    before = visits(servers)
+    with Proxy(*(server.port for server in servers), balance=balance) as proxy, ExitStack() as stack:
+        for _ in range(8):
+            ask(proxy, "/protocol.json")
+            viewer = stack.enter_context(visit(proxy))
+            assert json.loads(viewer.recv(timeout=10))["type"] == "challenge"
+            viewer.send(json.dumps({"type": "authenticate", "token": TOKEN}))
+            assert json.loads(viewer.recv(timeout=10))["type"] == "ready"
+        after = visits(servers)
+    assert sorted(now - then for now, then in zip(after, before, strict=True)) == shares
+
+
+def test_a_ticket_of_one_process_opens_nothing_at_another(servers: list[App]) -> None:
+    with Proxy(*(server.port for server in servers), balance=LEAST) as proxy:
+        for _ in range(4):
+            ticket = json.loads(ask(proxy, "/ticket", "POST"))["ticket"]
+            with visit(proxy, f"?ticket={ticket}") as viewer:
+                assert json.loads(viewer.recv(timeout=10))["code"] == "unauthorized"
+
+
+def test_the_page_about_it_tells_what_was_tried() -> None:
+    (block,) = re.findall(
+        r"^upstream emotions \{\n(.+?)^\}", (ROOT / "docs/scaling.md").read_text("utf-8"), re.M | re.S
+    )
+    first, *rest = (line.strip() for line in block.splitlines())
+    assert f"{first} " == LEAST
+    assert all(re.fullmatch(r"server 127\.0\.0\.1:\d+;", line) for line in rest) and len(rest) > 1
