@@ -59,6 +59,15 @@ def with_labels(faces: Faces, labels: Collection[str]) -> Faces:
     return faces.select(np.isin(faces.labels, [LABELS.index(label) for label in labels]))
 
 
+def read_picture(path: Path) -> UInt8 | None:
+    """Read a picture as RGB [H, W, 3]; None where it cannot be decoded."""
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:  # larger than OpenCV allows
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class FaceFiles:
     """Faces in files, which are decoded when they are asked for.
@@ -86,7 +95,7 @@ class FaceFiles:
         """Read the pictures [K, size, size, channels] of an index, and their labels [K]; see `FaceSet.batch`."""
         pictures, kept = [], []
         for i in index:
-            image = cv2.imread(str(self.paths[i]), cv2.IMREAD_COLOR_RGB)
+            image = read_picture(self.paths[i])
             if image is None:
                 logger.warning("left out %s: not a picture", self.paths[i])
                 continue
@@ -94,7 +103,7 @@ class FaceFiles:
             if box is None:
                 logger.warning("left out %s: its box is not in the picture", self.paths[i])
                 continue
-            pictures.append(crop(np.asarray(image, np.uint8), box, _AS_IT_IS, size, channels))
+            pictures.append(crop(image, box, _AS_IT_IS, size, channels))
             kept.append(i)
         if not pictures:
             return np.zeros((0, size, size, channels), np.uint8), np.zeros(0, np.int64)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from models.crop import Framing
-from models.datasets.faces import Index, Mask
+from models.datasets.faces import Index, Mask, read_picture
 from models.datasets.layout import PICTURES, DataLayoutError, draw, files_below, find_below, missing, read_table
 from models.face_path import Detector, cut_out
 from models.inference import Box, UInt8
@@ -120,11 +120,10 @@ def _as_asked(picture: UInt8, size: int, channels: int) -> UInt8:
 
 
 def _cut(path: Path, framing: Framing, detector: Detector) -> UInt8 | None:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if image is None:
+    picture = read_picture(path)
+    if picture is None:
         logger.warning("left out %s: not a picture", path)
         return None
-    picture = np.asarray(image, np.uint8)
     if max(picture.shape[:2]) < SMALL:
         picture, _ = on_canvas(picture)
     face = detector.detect(picture)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.datasets import fer2013
 from models.datasets.faces import FaceFiles, FaceSet, Joined, with_labels
 from models.labels import LABELS
-from tests.models.datasets.trees import faces_tree, random_picture
+from tests.models.datasets.trees import faces_tree, random_picture, vast_png
 
 
 @pytest.fixture
@@ -100,12 +100,14 @@ def test_a_box_that_is_not_in_the_picture_is_named(
 def test_an_unreadable_picture_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), random_picture(np.random.default_rng(0)))
     (tmp_path / "1.jpg").write_bytes(b"not a picture")
-    faces = FaceFiles((tmp_path / "0.png", tmp_path / "1.jpg", tmp_path / "2.jpg"), np.array([3, 4, 5]))
-    images, labels = faces.batch(np.arange(3), 48, 1)
+    (tmp_path / "3.png").write_bytes(vast_png())
+    faces = FaceFiles(tuple(tmp_path / name for name in ("0.png", "1.jpg", "2.jpg", "3.png")), np.array([3, 4, 5, 6]))
+    images, labels = faces.batch(np.arange(4), 48, 1)
     assert len(images) == 1
     assert labels.tolist() == [3]
     assert "1.jpg" in caplog.text
     assert "2.jpg" in caplog.text
+    assert "3.png" in caplog.text
 
 
 def test_two_sets_are_one(both: tuple[FaceSet, FaceSet]) -> None:

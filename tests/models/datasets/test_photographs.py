@@ -16,6 +16,7 @@ from models.face_path import cut_out
 from models.image import decode_jpeg
 from models.inference import UInt8
 from models.labels import LABELS
+from tests.models.datasets.trees import vast_png
 
 FRAMING = Framing(48, 3, FER2013)
 
@@ -45,10 +46,12 @@ def test_folders_by_label_are_cut_as_the_live_path_cuts(
     write(tmp_path / "deep" / "contempt" / "c.png", portrait)
     write(tmp_path / "deep" / "sad" / "wall.png", np.full((200, 300, 3), 127, np.uint8))
     (tmp_path / "deep" / "sad" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "deep" / "sad" / "vast.png").write_bytes(vast_png())
     with caplog.at_level(logging.WARNING):
         found = photographs.load(tmp_path, FRAMING, detector)
     assert [LABELS[label] for label in found.labels] == ["angry", "happy"]
-    assert "2 without a face, 1 in 'contempt'" in caplog.text and "broken.png" in caplog.text
+    for told in ("3 without a face, 1 in 'contempt'", "broken.png", "vast.png"):
+        assert told in caplog.text
 
     face = detector.detect(portrait)
     assert face is not None
