@@ -613,7 +613,7 @@ def test_person_is_calibrated_and_forgotten(open_page: Open, calibratable: Serve
     start(page)
     for path in ("voice", "face"):
         expect_label(page, path)
-    reset, bar = page.get_by_role("button", name="Reset"), page.get_by_role("progressbar")
+    reset, bar = page.get_by_role("button", name="Reset", exact=True), page.get_by_role("progressbar")
     expect_calibration(page, "Not calibrated", "Calibrate")
     expect(bar).to_be_hidden()
     expect(page.locator("#calibration")).to_contain_text("The road from the station")

@@ -217,10 +217,12 @@ async def test_a_thread_is_replaced_even_where_its_end_cannot_be_logged(monkeypa
 
     monkeypatch.setattr(logging.getLogger("app.inference.batching"), "exception", fail)
     batcher = Batcher("reciprocal", reciprocal, max_batch=1)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "reciprocal")
     with pytest.raises(InferenceError):
         await batcher.submit(0)
     assert await batcher.submit(4) == 0.25
     batcher.close()
+    thread.join(10)  # or else the next test is told of its end
 
 
 @pytest.fixture
