@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from app.settings import ROOT
 from tests.deploy.proxying import HOST, App, Proxy, missing
+from tests.e2e.serving import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
@@ -67,6 +68,13 @@ def test_a_ticket_of_one_process_opens_nothing_at_another(servers: list[App]) ->
             ticket = json.loads(ask(proxy, "/ticket", "POST"))["ticket"]
             with visit(proxy, f"?ticket={ticket}") as viewer:
                 assert json.loads(viewer.recv(timeout=10))["code"] == "unauthorized"
+
+
+def test_a_process_that_has_ended_is_passed_over(servers: list[App]) -> None:
+    with Proxy(free_port(), servers[0].port, balance=LEAST) as proxy:
+        for _ in range(4):
+            with visit(proxy) as viewer:
+                assert json.loads(viewer.recv(timeout=10))["type"] == "challenge"
 
 
 def test_the_page_about_it_tells_what_was_tried() -> None:
