@@ -27,6 +27,9 @@ from scripts.stream_file import CHUNK, UnreadableFileError, media
 MAX_PIXELS: Final = 100_000_000
 """Of a picture file: a camera's largest, and three times that as RGB in memory."""
 
+FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""What `PICTURES` are named after. Pillow knows more by their beginnings, and hands one, PostScript, to Ghostscript."""
+
 HORIZON: Final = 5.0
 """Seconds of a film that are held back, so that its sound and its pictures come in order."""
 
@@ -150,7 +153,7 @@ def read_picture(path: Path) -> UInt8:
     """
     data = io.BytesIO(path.read_bytes())
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(data) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(data, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise InvalidImageError(f"the picture is {width} x {height}, larger than {MAX_PIXELS} pixels")

@@ -32,7 +32,7 @@ from models.artefact import ArtefactInfo
 from models.crop import FER2013
 from models.export import export_onnx
 from models.face_path import DetectedFacePath, load_face_path
-from models.inference import SAMPLE_RATE, Float32, FusionModel, Int16, Traits, UInt8, VoiceModel
+from models.inference import SAMPLE_RATE, Float32, FusionModel, Int16, InvalidImageError, Traits, UInt8, VoiceModel
 from models.labels import LABELS
 from models.loading import load_fusion, load_voice
 from models.pooling import sharpened
@@ -393,6 +393,13 @@ def test_a_picture_of_no_known_kind_says_what_to_do(predictor: Predictor, tmp_pa
     (tmp_path / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))
     assert [path.name for path in find([tmp_path]).files] == ["photo.HEIC"]
     assert fault(predictor.file(tmp_path / "photo.HEIC")) == "not a picture that can be decoded: save it as JPEG"
+
+
+def test_a_program_under_a_pictures_name_is_not_run(tmp_path: Path) -> None:
+    header = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
+    (tmp_path / "photo.jpg").write_text(header + "(hello) show\n%%EOF\n")
+    with pytest.raises(InvalidImageError, match="not a picture that can be decoded"):
+        read_picture(tmp_path / "photo.jpg")
 
 
 @pytest.mark.parametrize("side", [10_001, 30_000])
