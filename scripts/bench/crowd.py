@@ -16,29 +16,29 @@ from scripts.bench.viewer import Envelopes, Log, Viewer
 
 PER_PROCESS = 150
 """Viewers of one process: it needs a small part of a core for so many."""
+STARTING = 60.0
+"""Most seconds that a process of viewers may take to start."""
 LEAVING = 0.5
 """Seconds that viewers have to take their leave."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a crowd does. Times are of `time.monotonic`.
+    """What a crowd does.
 
     Attributes:
         ports: Of the servers, on this machine; viewers go to one after the other, in turn.
         viewers: How many.
-        begin: When the first comes.
-        arriving: Seconds until the last has come; they come evenly, so that their phases differ.
-        until: When all leave.
+        arriving: Seconds from the first's coming to the last's; they come evenly, so that their phases differ.
+        lasting: Seconds from the first's coming until all leave.
         binary: Whether they send binary messages; else JSON.
         cores: Those that they may use; None for all.
     """
 
     ports: tuple[int, ...]
     viewers: int
-    begin: float
     arriving: float
-    until: float
+    lasting: float
     binary: bool
     cores: frozenset[int] | None = None
 
@@ -49,22 +49,35 @@ class Crowd:
     Args:
         material: What they send.
         plan: What they do.
+
+    Attributes:
+        begin: When the first comes, by `time.monotonic`: as soon as all processes are ready.
+
+    Raises:
+        RuntimeError: A process does not start.
     """
 
     def __init__(self, material: Material, plan: Plan) -> None:
         count = max(1, math.ceil(plan.viewers / PER_PROCESS))
         context = multiprocessing.get_context("spawn")
-        self._until = plan.until
         self._lines: list[Connection] = []
         self._processes = []
         for share in range(count):
-            here, there = context.Pipe(duplex=False)
+            here, there = context.Pipe()
             numbers = range(share, plan.viewers, count)
             process = context.Process(target=_visit, args=(there, material, plan, numbers), daemon=True)
             process.start()
             there.close()
             self._lines.append(here)
             self._processes.append(process)
+        for line in self._lines:
+            if not line.poll(STARTING):
+                raise RuntimeError("viewers do not start")
+            self._received(line)
+        self.begin = time.monotonic() + 0.1
+        self._until = self.begin + plan.lasting
+        for line in self._lines:
+            line.send(self.begin)
 
     @property
     def pids(self) -> list[int]:
@@ -82,14 +95,19 @@ class Crowd:
             for line in self._lines:
                 if not line.poll(max(0.0, self._until - time.monotonic()) + 30):
                     raise RuntimeError("viewers do not come home")
-                try:
-                    logs += line.recv()
-                except EOFError:
-                    raise RuntimeError("a process of viewers failed") from None
+                logs += self._received(line)
         finally:
             for process in self._processes:
                 process.join(5)
                 process.kill()
+        return logs
+
+    @staticmethod
+    def _received(line: Connection) -> list[Log]:
+        try:
+            logs: list[Log] = line.recv()
+        except EOFError:
+            raise RuntimeError("a process of viewers failed") from None
         return logs
 
 
@@ -100,26 +118,26 @@ def _visit(line: Connection, material: Material, plan: Plan, numbers: Sequence[i
     gc.freeze()
     gc.disable()  # a pause here would be taken for one of the server
     try:
-        import uvloop
+        from uvloop import run
     except ImportError:
-        line.send(asyncio.run(_stay(envelopes, plan, numbers)))
-    else:
-        line.send(uvloop.run(_stay(envelopes, plan, numbers)))
+        from asyncio import run
+    line.send([])  # ready
+    line.send(run(_stay(envelopes, plan, numbers, line.recv())))
 
 
-async def _stay(envelopes: Envelopes, plan: Plan, numbers: Sequence[int]) -> list[Log]:
+async def _stay(envelopes: Envelopes, plan: Plan, numbers: Sequence[int], begin: float) -> list[Log]:
     loop = asyncio.get_running_loop()
     # The loop's clock and `time.monotonic` may count from different moments.
     ahead = loop.time() - time.monotonic()
     viewers = []
     for number in numbers:
-        await asyncio.sleep(plan.begin + plan.arriving * number / plan.viewers - time.monotonic())
+        await asyncio.sleep(begin + plan.arriving * number / plan.viewers - time.monotonic())
         # Primes, so that two viewers hardly ever send the same at the same time.
         port = plan.ports[number % len(plan.ports)]
         viewer = Viewer(envelopes, 7919 * number, wire.request("127.0.0.1", port), loop)
         viewers.append(viewer)
         await loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.sleep(plan.until - time.monotonic())
+    await asyncio.sleep(begin + plan.lasting - time.monotonic())
     logs = [viewer.log for viewer in viewers]
     for viewer in viewers:
         viewer.leave()

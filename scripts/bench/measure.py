@@ -14,8 +14,6 @@ from scripts.bench.subject import Subject, cpu_seconds, machine_seconds
 
 INTERVAL = 0.5
 """`RESULT_INTERVAL` of every server here."""
-STARTING = 2.5
-"""Seconds that processes of viewers need to start."""
 SETTLING = 3.0
 """Seconds from when the last has come until something is measured: the first window is full after one."""
 COMING = 50
@@ -46,11 +44,10 @@ class Conditions:
 def load(servers: Sequence[Subject], conditions: Conditions, viewers: int, *, coming: float = COMING) -> Step:
     """Let so many viewers come, and measure once all are there."""
     arriving = max(2.0, viewers / coming)
-    begin = time.monotonic() + STARTING
-    start = begin + arriving + SETTLING
-    end = start + conditions.seconds
-    plan = Plan(_ports(servers), viewers, begin, arriving, end, conditions.binary, conditions.client_cores)
+    lasting = arriving + SETTLING + conditions.seconds
+    plan = Plan(_ports(servers), viewers, arriving, lasting, conditions.binary, conditions.client_cores)
     crowd = Crowd(conditions.material, plan)
+    start, end = crowd.begin + arriving + SETTLING, crowd.begin + lasting
     time.sleep(max(0.0, start - time.monotonic()))
     before = _clocks(servers, crowd)
     time.sleep(max(0.0, end - time.monotonic()))
@@ -105,12 +102,12 @@ def _found(viewers: int, steps: list[Step], servers: Sequence[Subject]) -> dict[
 
 def admission(servers: Sequence[Subject], conditions: Conditions, offered: int, rate: float) -> dict[str, Any]:
     """Let more viewers come than fit, so many a second, and see how those fare who are let in, from their coming on."""
-    begin = time.monotonic() + STARTING
-    end = begin + offered / rate + SETTLING + conditions.seconds
-    plan = Plan(_ports(servers), offered, begin, offered / rate, end, conditions.binary, conditions.client_cores)
-    logs = Crowd(conditions.material, plan).logs()
+    lasting = offered / rate + SETTLING + conditions.seconds
+    plan = Plan(_ports(servers), offered, offered / rate, lasting, conditions.binary, conditions.client_cores)
+    crowd = Crowd(conditions.material, plan)
+    logs = crowd.logs()
     refused = [log for log in logs if "full" in log.errors and not log.results]
-    step = summarise([log for log in logs if log not in refused], begin, end, INTERVAL)
+    step = summarise([log for log in logs if log not in refused], crowd.begin, crowd.begin + lasting, INTERVAL)
     closed_with = sorted({log.closed for log in refused if log.closed is not None})
     conditions.tell(f"{offered} viewers came, {len(refused)} were refused (closed with {closed_with})\n{line(step)}")
     return {

@@ -9,8 +9,6 @@ from pathlib import Path
 from scripts.bench.crowd import Crowd, Plan
 from scripts.bench.material import gather
 
-STARTING = 5.0
-"""Seconds that processes of viewers need to start."""
 COMING = 6.0
 """Seconds until all viewers are there and have their first results."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -20,9 +18,8 @@ def measure(port: int, patterns: Sequence[str], viewers: int, seconds: float) ->
     """Return a table of processor milliseconds for each second of each viewer, what is needed for nobody left out."""
     material = gather(None, None)
     idle = _spent(patterns, seconds)
-    begin = time.monotonic() + STARTING
-    crowd = Crowd(material, Plan((port,), viewers, begin, 1.0, begin + COMING + seconds, binary=True))
-    time.sleep(max(0.0, begin + COMING - time.monotonic()))
+    crowd = Crowd(material, Plan((port,), viewers, 1.0, COMING + seconds, binary=True))
+    time.sleep(max(0.0, crowd.begin + COMING - time.monotonic()))
     busy = _spent(patterns, seconds)
     logs = crowd.logs()
     results = sum(len(log.results) for log in logs) / len(logs)
