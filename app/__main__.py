@@ -66,7 +66,9 @@ def refuse_no_place(host: str, port: int) -> None:
             )
         if fault.errno == errno.EACCES:
             raise SystemExit(f"Settings refused: PORT={port}: this user may not listen there")
-    if len(faults) == len(places):  # of a name with several addresses one will do
+    # Of a name with several addresses the event loop wants all, but those of a family that the machine has not.
+    faults.sort(key=lambda fault: fault.errno == errno.EAFNOSUPPORT)
+    if faults and (faults[0].errno != errno.EAFNOSUPPORT or len(faults) == len(places)):
         raise SystemExit(f"Settings refused: HOST={host}: no address of this machine ({faults[0].strerror})")
 
 

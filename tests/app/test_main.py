@@ -21,7 +21,6 @@ def taken() -> Iterator[int]:
 
 def test_a_free_place_is_not_refused(taken: int) -> None:
     refuse_no_place("127.0.0.1", 0)
-    refuse_no_place("localhost", 0)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
     refuse_no_place("127.0.0.1", port)
@@ -41,6 +40,26 @@ def test_a_port_in_use_is_told(taken: int, host: str) -> None:
 def test_an_address_that_is_not_here_is_told(host: str, reason: str) -> None:
     with pytest.raises(SystemExit, match=f"HOST={host}: {reason}"):
         refuse_no_place(host, 0)
+
+
+@pytest.mark.parametrize("others", [[], [99]])
+def test_of_a_name_all_addresses_have_to_be_here_but_those_of_unknown_families(
+    monkeypatch: pytest.MonkeyPatch, others: list[int]
+) -> None:
+    def name(*addresses: str) -> None:
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+        unknown = [(family, socket.SOCK_STREAM, 6, "", ("", 0)) for family in others]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: unknown + places)
+
+    name("127.0.0.1")
+    refuse_no_place("a.name", 0)
+    name("127.0.0.1", "192.0.2.1")  # with which the event loop would not start, after the models are loaded
+    with pytest.raises(SystemExit, match=r"HOST=a\.name: no address of this machine"):
+        refuse_no_place("a.name", 0)
+    name()
+    if others:
+        with pytest.raises(SystemExit, match=r"HOST=a\.name: no address of this machine"):
+            refuse_no_place("a.name", 0)
 
 
 def test_the_command_ends_with_one_line_and_no_model_loaded(taken: int, tmp_path) -> None:
