@@ -221,6 +221,14 @@ async def test_the_endpoints():
         assert (await client.get("/static/../app/settings.py")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/static/js/main.js", "/docs/assets/swagger-ui.css", "/nowhere"])
+async def test_a_socket_anywhere_else_is_refused_without_a_traceback(path, caplog):
+    async with serving() as (address, _):
+        with pytest.raises(websockets.InvalidStatus, match="403"):
+            await websockets.connect(f"ws://{address}{path}")
+    assert not caplog.records
+
+
 async def test_the_api_documentation_asks_no_other_host():
     async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
         page = (await client.get("/docs")).text
