@@ -11,7 +11,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 from swagger_ui_bundle import swagger_ui_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -38,12 +37,6 @@ log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 class _StaticFiles(StaticFiles):
     """The page's files. Their names have no hashes: a browser asks each time, and is told "not modified"."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # Starlette asserts that there is none, and logs a traceback for each
-            await WebSocketClose()(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -209,6 +202,6 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
     async def stream(socket: WebSocket) -> None:
         await app.state.streaming.serve(socket)
 
-    app.mount("/docs/assets", _StaticFiles(directory=swagger_ui_path), name="docs")
+    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs")
     app.mount("/static", static, name="static")
     return app
