@@ -1,14 +1,16 @@
 """Two servers behind deploy/nginx.conf, as docs/scaling.md tells to run them: who goes where, what is not shared."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from http.client import HTTPSConnection
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 
 from app.settings import ROOT
 from tests.deploy.proxying import HOST, App, Proxy, missing
@@ -41,40 +43,47 @@ def ask(proxy: Proxy, path: str, method: str = "GET") -> bytes:
         connection.close()
 
 
-def visit(proxy: Proxy, query: str = "") -> ClientConnection:
+def visit(proxy: Proxy, query: str = "") -> connect:
     return connect(proxy.stream + query, ssl=proxy.trust(), open_timeout=10)
 
 
+async def told(viewer: Any) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        message: dict[str, Any] = json.loads(await viewer.recv())
+    return message
+
+
 @pytest.mark.parametrize(("balance", "shares"), [(LEAST, [4, 4]), ("", [0, 8])])
-def test_streams_are_dealt_out_by_connections_and_not_by_turns(
+async def test_streams_are_dealt_out_by_connections_and_not_by_turns(
     servers: list[App], balance: str, shares: list[int]
 ) -> None:
     """Each viewer asks for something before the stream, as a page does."""
     before = visits(servers)
-    with Proxy(*(server.port for server in servers), balance=balance) as proxy, ExitStack() as stack:
-        for _ in range(8):
-            ask(proxy, "/protocol.json")
-            viewer = stack.enter_context(visit(proxy))
-            assert json.loads(viewer.recv(timeout=10))["type"] == "challenge"
-            viewer.send(json.dumps({"type": "authenticate", "token": TOKEN}))
-            assert json.loads(viewer.recv(timeout=10))["type"] == "ready"
-        after = visits(servers)
+    with Proxy(*(server.port for server in servers), balance=balance) as proxy:
+        async with AsyncExitStack() as stack:
+            for _ in range(8):
+                await asyncio.to_thread(ask, proxy, "/protocol.json")
+                viewer = await stack.enter_async_context(visit(proxy))
+                assert (await told(viewer))["type"] == "challenge"
+                await viewer.send(json.dumps({"type": "authenticate", "token": TOKEN}))
+                assert (await told(viewer))["type"] == "ready"
+            after = visits(servers)
     assert sorted(now - then for now, then in zip(after, before, strict=True)) == shares
 
 
-def test_a_ticket_of_one_process_opens_nothing_at_another(servers: list[App]) -> None:
+async def test_a_ticket_of_one_process_opens_nothing_at_another(servers: list[App]) -> None:
     with Proxy(*(server.port for server in servers), balance=LEAST) as proxy:
         for _ in range(4):
-            ticket = json.loads(ask(proxy, "/ticket", "POST"))["ticket"]
-            with visit(proxy, f"?ticket={ticket}") as viewer:
-                assert json.loads(viewer.recv(timeout=10))["code"] == "unauthorized"
+            ticket = json.loads(await asyncio.to_thread(ask, proxy, "/ticket", "POST"))["ticket"]
+            async with visit(proxy, f"?ticket={ticket}") as viewer:
+                assert (await told(viewer))["code"] == "unauthorized"
 
 
-def test_a_process_that_has_ended_is_passed_over(servers: list[App]) -> None:
+async def test_a_process_that_has_ended_is_passed_over(servers: list[App]) -> None:
     with Proxy(free_port(), servers[0].port, balance=LEAST) as proxy:
         for _ in range(4):
-            with visit(proxy) as viewer:
-                assert json.loads(viewer.recv(timeout=10))["type"] == "challenge"
+            async with visit(proxy) as viewer:
+                assert (await told(viewer))["type"] == "challenge"
 
 
 def test_the_page_about_it_tells_what_was_tried() -> None:
