@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.augment_face import augment_faces
 from models.datasets.faces import FaceSet, Index
 from models.labels import LABELS
-from models.training import Batch, Recipe, mixup
+from models.training import Recipe, mixup
 
 SMALL = 5 / 6
 """Side of the crops in the first epochs, of their full side: two thirds of the time, and what they teach holds at full
@@ -57,7 +57,9 @@ class FaceCrops:
         crops = torch.from_numpy(pictures).permute(0, 3, 1, 2)
         return crops.to(torch.float32, memory_format=torch.contiguous_format), index
 
-    def epoch(self, soft: Tensor, recipe: Recipe, number: int, balance: float, side: int | None) -> Iterator[Batch]:
+    def epoch(
+        self, soft: Tensor, recipe: Recipe, number: int, balance: float, side: int | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield an epoch of augmented batches and their targets; follows the seed and the epoch's number alone.
 
         Args:

@@ -10,7 +10,6 @@ number for both, or two. FER-2013 is trained on by usage Training and judged by 
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from models import crop
-from models.artefact import ArtefactInfo, check_labels
+from models.artefact import ArtefactError, ArtefactInfo, check_labels
 from models.datasets import catalogue, fer2013, photographs
 from models.datasets.faces import FaceSet, Joined, with_labels
 from models.datasets.layout import DataLayoutError
 from models.detection import FaceDetector
+from models.distillation import Teachers
 from models.face_batches import SMALL, FaceCrops
 from models.inference import Float32
 from models.labels import LABELS
 from models.metrics import report, top_k, uar
 from models.registry import UnknownNetworkError, entry
-from models.torch_engine import Calibrated, fit_temperature, in_wire_order
+from models.torch_engine import fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
 from scripts.training_options import (
     add_options,
@@ -61,7 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
     )
-    parser.add_argument("--teacher", type=Path, help="artefact (.pt) whose answers are a part of the targets")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="artefact (.pt) whose answers about each crop are a part of its targets; several are averaged",
+    )
     parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
     parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
     parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
@@ -143,20 +150,6 @@ def build_for(options: argparse.Namespace, train: FaceCrops) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def targets(options: argparse.Namespace, train: FaceCrops, smoothing: float) -> Tensor:
-    """Return the targets [N, C] of the pictures to train on, the teacher's answers a part of them."""
-    soft = soft_targets(train.targets, len(train.labels), smoothing)
-    if options.teacher:
-        teacher = Calibrated.load(options.teacher)
-        info = teacher.info
-        if info.kind != "face" or info.labels != train.labels:
-            raise SystemExit(f"{options.teacher} does not tell {', '.join(train.labels)} apart, in this order")
-        logits, kept = replace(train, size=info.size, channels=info.channels).logits(teacher.network)
-        taught = torch.softmax(logits / info.temperature, dim=1)
-        soft[kept] = torch.lerp(soft[kept], taught, options.trust)
-    return soft
-
-
 def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops, phase: str | None) -> dict[str, Any]:
     """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
     said = {"model": options.model, "labels": list(options.labels), "data": options.data, "size": train.size,
@@ -165,8 +158,9 @@ def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops,
              "pretrained": False, "phase": None}  # fmt: skip
     return {
         "network": options.option, "balance": options.balance, "pictures": [len(train), len(held_out)],
-        "start": digest(options.start), "teacher": digest(options.teacher), "trust": options.trust,
-        "small": options.small, **{key: value for key, value in said.items() if value != usual[key]},
+        "start": digest(options.start), "teacher": [digest(path) for path in options.teacher] or None,
+        "trust": options.trust, "small": options.small,
+        **{key: value for key, value in said.items() if value != usual[key]},
     }  # fmt: skip
 
 
@@ -181,11 +175,12 @@ def train_phases(
         return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
-        soft = targets(options, train, recipe.label_smoothing)
+        soft = soft_targets(train.targets, len(train.labels), recipe.label_smoothing)
+        teachers = Teachers(options.teacher, train.labels, train.channels, recipe.torch_device())
 
         def batches(epoch: int) -> Any:
-            is_small = epoch < options.small * recipe.epochs
-            return train.epoch(soft, recipe, epoch, options.balance, _small(train) if is_small else None)
+            side = _small(train) if epoch < options.small * recipe.epochs else None
+            return teachers.teach(train.epoch(soft, recipe, epoch, options.balance, side), options.trust)
 
         about = identity(options, train, held_out, name)
         return fit(network, batches, train.steps(recipe), evaluate, recipe, run, about, compiled=options.compile)
@@ -214,7 +209,10 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     print(f"train {len(train)}, held out {len(held_out)}")
     network = build_for(options, train)
-    best = train_phases(network, options, train, held_out)
+    try:
+        best = train_phases(network, options, train, held_out)
+    except ArtefactError as error:
+        raise SystemExit(str(error)) from error
 
     logits, kept = held_out.logits(network)
     true = held_out.targets[kept]

@@ -13,6 +13,7 @@ from torch import nn
 from models.artefact import ArtefactError
 from models.calibration import reference
 from models.datasets import fer2013
+from models.distillation import Teachers
 from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
@@ -223,6 +224,27 @@ def test_train_face_learns_from_a_teacher_as_far_as_it_trusts_it(faces: Faces) -
     assert abs(faces.loss("pupil") - faces.loss("alone")) > 0.01
     with pytest.raises(SystemExit, match="another run"):
         faces.train("pupil", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 0.5)
+
+
+def test_several_teachers_say_their_mean_about_the_very_crops(faces: Faces) -> None:
+    paths = [faces.train(name, "--lr", 0, "--seed", seed) for seed, name in enumerate(("first", "second"))]
+    torch.manual_seed(0)
+    crops, targets = torch.rand(3, 1, 40, 40) * 255, torch.full((3, 7), 1 / 7)
+    ((seen, taught),) = Teachers(paths, LABELS, 1, torch.device("cpu")).teach([(crops, targets)], 0.5)
+    assert seen is crops
+    large = torch.nn.functional.interpolate(crops, (48, 48), mode="bilinear", align_corners=False)
+    with torch.inference_mode():
+        mean = torch.stack([Calibrated.load(path)(large) for path in paths]).mean(dim=0)
+    torch.testing.assert_close(taught, (targets + mean) / 2)
+
+
+def test_a_teacher_of_other_pictures_or_labels_is_refused(faces: Faces) -> None:
+    teacher = faces.train("teacher", "--lr", 0)
+    for labels, channels in ((LABELS, 3), (LABELS[::-1], 1)):
+        with pytest.raises(ArtefactError, match="does not tell"):
+            Teachers([teacher], labels, channels, torch.device("cpu"))
+    with pytest.raises(SystemExit, match="nowhere"):
+        faces.train("pupil", "--teacher", faces.root / "nowhere.pt")
 
 
 def test_train_face_says_what_neutral_faces_look_like_to_it(faces: Faces) -> None:
