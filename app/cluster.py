@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
-from app.inference.answering import About, FusionQuestion, VoiceQuestion, fuse, hear, see
+from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
 from app.inference.interface import InferenceError
 from app.inference.loading import load_face, load_fusion, load_voice
 from app.inference.ray import FACE, FUSION, VOICE
@@ -122,8 +122,8 @@ class Face(_Answering):
         """Return why the preferred face model could not be had, or None."""
         return self._fallback
 
-    def run(self, questions: Sequence[bytes]) -> Sequence[Any]:
-        """Map pictures [B] to outcomes [B]."""
+    def run(self, questions: Sequence[FaceQuestion]) -> Sequence[Any]:
+        """Map questions [B] to outcomes [B]."""
         return see(self._path, questions)
 
 

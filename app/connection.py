@@ -213,7 +213,7 @@ class Connection:
         self._arrivals["audio"] = window.arrived
 
     async def _see(self, picture: Picture) -> None:
-        reading = await self._inference.face(picture.jpeg)
+        reading = await self._inference.face(picture.jpeg, picture.trace)
         self._session.saw(picture, reading, self._clock())
         self._arrivals["frame"] = picture.at
 

@@ -56,6 +56,11 @@ class Detection:
         down = (self.left_eye[1] - self.right_eye[1]) * height
         return atan2(down, across) if across > 0 else 0.0
 
+    def moved(self, across: float, down: float) -> "Detection":
+        """Return the same face, moved by these fractions of the frame's width and height."""
+        eyes = [(x + across, y + down) for x, y in (self.right_eye, self.left_eye)]
+        return Detection(self.box.moved(across, down), eyes[0], eyes[1], self.score)
+
 
 class FaceDetector:
     """Finds the largest face. Not thread-safe: one thread owns an instance.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -14,8 +15,9 @@ from models.crop import CropGeometry, crop
 from models.detection import FaceDetector
 from models.download import UnavailableError
 from models.image import decode_jpeg
-from models.inference import MAX_PIXELS, Box, FaceModel, FaceReading, InvalidImageError, UInt8
+from models.inference import MAX_PIXELS, FaceModel, FaceReading, InvalidImageError, Located, Trace, UInt8
 from models.loading import load_face
+from models.tracking import begin, follow
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +49,6 @@ class FramedFaceModel(FaceModel, Framed, Protocol):
     """A face model that says how its crops are framed."""
 
 
-class Located(Protocol):
-    """Anything that says where a face is."""
-
-    @property
-    def box(self) -> Box:
-        """Its box, as MediaPipe's short-range network would draw it."""
-        ...
-
-    def roll(self, width: int, height: int) -> float:
-        """By how many radians it leans clockwise in a frame of that many pixels; 0 where that is not known."""
-        ...
-
-
 class Detector(Protocol):
     """Finds the largest face: `models.detection`, `models.haar`. Not thread-safe."""
 
@@ -75,7 +64,8 @@ class Detector(Protocol):
 class DetectedFacePath:
     """Decode, detect, crop, classify. A `FacePath`; not thread-safe: one thread owns it.
 
-    With a `fusion` each reading has the face's crop as that takes it.
+    With a `fusion` each reading has the face's crop as that takes it. With `detect_every` the detector looks at the
+    first of so many frames of a viewer, and follows the face in the others where it can (`models.tracking`).
 
     Attributes:
         detector: Finds the face.
@@ -84,7 +74,12 @@ class DetectedFacePath:
     """
 
     def __init__(
-        self, detector: Detector, model: FramedFaceModel, max_pixels: int = MAX_PIXELS, fusion: Framed | None = None
+        self,
+        detector: Detector,
+        model: FramedFaceModel,
+        max_pixels: int = MAX_PIXELS,
+        fusion: Framed | None = None,
+        detect_every: int = 1,
     ) -> None:
         self.name = model.name
         self.detector = detector
@@ -92,25 +87,28 @@ class DetectedFacePath:
         self.framed: Framed = model
         self._fusion = fusion
         self._max_pixels = max_pixels
+        self._detect_every = detect_every
 
-    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
-        """Return one outcome for each JPEG, in order; all faces go through the model in one call."""
+    def analyse(
+        self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
+    ) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG [B], in order; all faces go through the model in one call."""
         outcomes: list[FaceReading | InvalidImageError] = []
         crops: list[UInt8] = []
         with_face: list[int] = []
-        for jpeg in jpegs:
+        for jpeg, trace in zip(jpegs, traces or repeat(None, len(jpegs)), strict=True):
             try:
                 image = decode_jpeg(jpeg, max_pixels=self._max_pixels)
             except InvalidImageError as error:
                 outcomes.append(error)
                 continue
-            face = self.detector.detect(image)
+            face, fresh = self._find(image, trace)
             if face is None:
                 outcomes.append(FaceReading())
                 continue
             with_face.append(len(outcomes))
             crops.append(cut_out(image, face, self.framed))
-            outcomes.append(FaceReading(face.box, crop=self._for_fusion(image, face, crops[-1])))
+            outcomes.append(FaceReading(face.box, crop=self._for_fusion(image, face, crops[-1]), trace=fresh))
         if crops:
             probs = self.model.predict(np.stack(crops))
             for index, row in zip(with_face, probs, strict=True):
@@ -124,7 +122,9 @@ class DetectedFacePath:
 
         Both engines let several threads call one network at the same time.
         """
-        return DetectedFacePath(detector, cast(FramedFaceModel, self.model), self._max_pixels, self._fusion)
+        return DetectedFacePath(
+            detector, cast(FramedFaceModel, self.model), self._max_pixels, self._fusion, self._detect_every
+        )
 
     def look(self, image: UInt8, *, classify: bool = True) -> FaceReading:
         """Return what is in one RGB frame [H, W, 3]; its probabilities are None where nobody asked for them."""
@@ -135,6 +135,13 @@ class DetectedFacePath:
             return FaceReading(face.box)
         cut = cut_out(image, face, self.framed)
         return FaceReading(face.box, self.model.predict(cut[None])[0], self._for_fusion(image, face, cut))
+
+    def _find(self, image: UInt8, trace: Trace | None) -> tuple[Located | None, Trace | None]:
+        """Return the largest face, or the one of the trace while that can be followed, and its trace for later."""
+        if trace is not None and trace.frames + 1 < self._detect_every and (followed := follow(image, trace)):
+            return followed.face, followed
+        face = self.detector.detect(image)
+        return face, None if face is None or self._detect_every == 1 else begin(image, face)
 
     def _for_fusion(self, image: UInt8, face: Located, cut: UInt8) -> UInt8 | None:
         """Return the face's crop for the fusion network: `cut`, the face model's own, where both take the same."""
@@ -168,6 +175,7 @@ def load_face_path(
     cache: Path = hsemotion.CACHE,
     detector: Detector | None = None,
     fusion: Framed | None = None,
+    detect_every: int = 1,
 ) -> tuple[DetectedFacePath, str | None]:
     """Load the detector and a face model.
 
@@ -182,6 +190,7 @@ def load_face_path(
         cache: folder of downloaded networks.
         detector: another one than MediaPipe's; `detector_confidence` is not for it.
         fusion: a fusion model (`models.loading.load_fusion`) whose crops each reading is to have.
+        detect_every: frames of a viewer from one look of the detector to the next; 1 follows no face.
 
     Returns:
         The path, and why it fell back (None where it did not).
@@ -192,7 +201,8 @@ def load_face_path(
     """
     cv2.setNumThreads(threads)  # OpenCV would otherwise wake every core for each small picture
     model, fallback = _load_model(name, engine=engine, weights_dir=weights_dir, threads=threads, cache=cache)
-    return DetectedFacePath(detector or FaceDetector(detector_confidence), model, max_pixels, fusion), fallback
+    detector = detector or FaceDetector(detector_confidence)
+    return DetectedFacePath(detector, model, max_pixels, fusion, detect_every), fallback
 
 
 def _load_model(

@@ -40,6 +40,10 @@ class HaarFace:
         """Return 0: a cascade says nothing of the eyes, and finds upright faces only."""
         return 0.0
 
+    def moved(self, across: float, down: float) -> "HaarFace":
+        """Return the same face, moved by these fractions of the frame's width and height."""
+        return HaarFace(self.box.moved(across, down), self.votes)
+
 
 class HaarDetector:
     """Finds the largest face. Not thread-safe: one thread owns an instance.

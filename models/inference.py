@@ -5,7 +5,7 @@ Nothing here imports a framework; `models.onnx_engine` and `models.torch_engine`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,18 +31,56 @@ class Box:
     width: float
     height: float
 
+    def moved(self, across: float, down: float) -> "Box":
+        """Return this box, moved by these fractions of the frame's width and height."""
+        return Box(self.x + across, self.y + down, self.width, self.height)
+
+
+class Located(Protocol):
+    """Anything that says where a face is."""
+
+    @property
+    def box(self) -> Box:
+        """Its box, as MediaPipe's short-range network would draw it."""
+        ...
+
+    def roll(self, width: int, height: int) -> float:
+        """By how many radians it leans clockwise in a frame of that many pixels; 0 where that is not known."""
+        ...
+
+    def moved(self, across: float, down: float) -> Self:
+        """Return the same face, moved by these fractions of the frame's width and height."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """What finds a face again in its viewer's next frame (`models.tracking`).
+
+    Attributes:
+        face: Where it was in the newest frame.
+        pattern: How it looked when the detector found it [38, 38], grey.
+        frames: In which it has been followed since.
+    """
+
+    face: Located
+    pattern: UInt8
+    frames: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class FaceReading:
     """What the face path found in one frame: all fields are None where there is no face.
 
     `probs` has shape [7] in the order of `labels.LABELS` and sums to one. `crop` is the crop as a fusion network
-    takes it [size, size, channels]; None where nobody asked for it.
+    takes it [size, size, channels]; None where nobody asked for it. `trace` helps to find this face in the next frame;
+    None where the detector looks at each.
     """
 
     box: Box | None = None
     probs: Float32 | None = None
     crop: UInt8 | None = None
+    trace: Trace | None = None
 
 
 class InvalidImageError(ValueError):
@@ -134,8 +172,13 @@ class FacePath(Protocol):
     model: FaceModel
     """What classifies the crops."""
 
-    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
-        """Return one outcome for each JPEG, in order; a bad picture never spoils its neighbours."""
+    def analyse(
+        self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
+    ) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG [B], in order; a bad picture never spoils its neighbours.
+
+        `traces` [B] are of the frames before, each of its own viewer; without them the detector looks at all.
+        """
         ...
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from models.inference import (
     FusionModel,
     Int16,
     InvalidImageError,
+    Trace,
     Traits,
     UInt8,
     VoiceModel,
@@ -34,6 +35,13 @@ class VoiceQuestion(NamedTuple):
     window: Int16
     reference: Float32
     describe: bool
+
+
+class FaceQuestion(NamedTuple):
+    """What the face path is asked: as in `Inference.face`."""
+
+    jpeg: bytes
+    trace: Trace | None
 
 
 class FusionQuestion(NamedTuple):
@@ -71,11 +79,12 @@ def hear(model: VoiceModel, questions: Sequence[VoiceQuestion]) -> list[VoiceRea
     return [_checked(reading, reading.probs, reading.statistics) for reading in readings]
 
 
-def see(path: FacePath, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError | InferenceError]:
-    """Answer questions [B], each a picture."""
+def see(path: FacePath, questions: Sequence[FaceQuestion]) -> list[FaceReading | InvalidImageError | InferenceError]:
+    """Answer questions [B]."""
+    jpegs, traces = zip(*questions, strict=True)
     return [
         _checked(outcome, outcome.probs) if isinstance(outcome, FaceReading) and outcome.probs is not None else outcome
-        for outcome in path.analyse(jpegs)
+        for outcome in path.analyse(jpegs, traces)
     ]
 
 

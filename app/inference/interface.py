@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.inference.batching import InferenceError
-from models.inference import FaceReading, Float32, Int16, InvalidImageError, Traits, UInt8
+from models.inference import FaceReading, Float32, Int16, InvalidImageError, Trace, Traits, UInt8
 
 __all__ = ["Inference", "InferenceError", "InvalidImageError", "VoiceReading"]
 
@@ -42,8 +42,8 @@ class Inference(Protocol):
         """
         ...
 
-    async def face(self, jpeg: bytes) -> FaceReading:
-        """Return what is in a frame.
+    async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
+        """Return what is in a frame; `trace` is that of the same viewer's newest reading.
 
         Raises:
             InvalidImageError: the bytes are not a picture.

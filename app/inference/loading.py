@@ -91,8 +91,13 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
     with _loading(settings) as how:
         from models.face_path import load_face_path
 
-        confidence = settings.detector_confidence
-        return load_face_path(settings.face_model, detector_confidence=confidence, fusion=fusion, **how)
+        return load_face_path(
+            settings.face_model,
+            detector_confidence=settings.detector_confidence,
+            detect_every=settings.detect_every,
+            fusion=fusion,
+            **how,
+        )
 
 
 class _How(TypedDict):

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.inference.answering import About, FusionQuestion, VoiceQuestion, ask_voice, fuse, hear, see
+from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion, ask_voice, fuse, hear, see
 from app.inference.batching import Batcher, Item, Outcome
 from app.inference.interface import InferenceError, VoiceReading
-from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Traits, UInt8, VoiceModel
+from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Trace, Traits, UInt8, VoiceModel
 
 
 def _ignore(path: str, size: int, seconds: float) -> None:
@@ -59,7 +59,7 @@ class LocalInference:
             return Batcher(name, run, max_batch=max_batch, patience=patience, release=release, observe=told)
 
         self._voices: Batcher[VoiceQuestion, VoiceReading] = batcher("voice model", "voice", partial(hear, voice))
-        self._faces: list[Batcher[bytes, FaceReading]] = [
+        self._faces: list[Batcher[FaceQuestion, FaceReading]] = [
             batcher("face path", "face", partial(see, path), path.close) for path in (face, *more_faces)
         ]
         self._turn = 0
@@ -71,11 +71,13 @@ class LocalInference:
         """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
         return await self._voices.submit(ask_voice(self._about_voice, window, reference, describe))
 
-    async def face(self, jpeg: bytes) -> FaceReading:
+    async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
         """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn."""
         self._turn += 1
         turn = self._turn % len(self._faces)
-        return await min(self._faces[turn:] + self._faces[:turn], key=lambda path: path.pending).submit(jpeg)
+        return await min(self._faces[turn:] + self._faces[:turn], key=lambda path: path.pending).submit(
+            FaceQuestion(jpeg, trace)
+        )
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:
         """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""

@@ -17,11 +17,11 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from app.inference.answering import About, FusionQuestion, ask_voice
+from app.inference.answering import About, FaceQuestion, FusionQuestion, ask_voice
 from app.inference.interface import InferenceError, VoiceReading
 from app.inference.loading import LoadingError
 from app.settings import LATE, Settings
-from models.inference import FaceReading, Float32, Int16, Traits, UInt8
+from models.inference import FaceReading, Float32, Int16, Trace, Traits, UInt8
 
 VOICE: Final = "Voice"
 FACE: Final = "Face"
@@ -71,9 +71,9 @@ class RayInference:
         reading: VoiceReading = await self._ask(self._voice, ask_voice(self._voice.about, window, reference, describe))
         return reading
 
-    async def face(self, jpeg: bytes) -> FaceReading:
+    async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
         """Return what is in a frame."""
-        reading: FaceReading = await self._ask(self._face, jpeg)
+        reading: FaceReading = await self._ask(self._face, FaceQuestion(jpeg, trace))
         return reading
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:

@@ -1,30 +1,32 @@
 """The face side of one viewer. Pure: time is passed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from app.protocol import FaceState
 from app.settings import Settings
 from app.viewer.smoothing import Smoother
-from models.inference import Box, FaceReading, Float32
+from models.inference import Box, FaceReading, Float32, Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A question for the face path: a JPEG, its id, the time it arrived."""
+    """A question for the face path: a JPEG, its id, the time it arrived, and where the face was in the one before."""
 
     jpeg: bytes
     id: int | None
     at: float
+    trace: Trace | None = None
 
 
 class _Seen(NamedTuple):
-    """What is kept of a frame that was looked at: neither the picture nor the face's crop."""
+    """What is kept of a frame that was looked at: of the picture no more than what finds the face again."""
 
     at: float
     id: int | None
     box: Box | None
     is_face: bool
+    trace: Trace | None
 
 
 class Seeing:
@@ -60,11 +62,13 @@ class Seeing:
         if picture is not None and self._is_stale(picture.at, now):
             self.dropped += 1
             return None
-        return picture
+        if picture is None or self._seen is None:
+            return picture
+        return replace(picture, trace=self._seen.trace)
 
     def saw(self, picture: Picture, reading: FaceReading, now: float) -> None:
         """Take the reading of a frame; one that came too late is shown as stale, and void."""
-        self._seen = _Seen(picture.at, picture.id, reading.box, reading.probs is not None)
+        self._seen = _Seen(picture.at, picture.id, reading.box, reading.probs is not None, reading.trace)
         if reading.probs is not None and not self._is_stale(picture.at, now):
             self.answers.add(reading.probs, picture.at)
 
@@ -72,7 +76,7 @@ class Seeing:
         """Return the state, the probabilities [7], the face's box, and the id of the frame behind them."""
         if self._seen is None:
             return "absent", None, None, None
-        at, number, box, is_face = self._seen
+        at, number, box, is_face, _ = self._seen
         if self._is_stale(at, now):
             return "stale", None, None, None
         if not is_face:

@@ -25,7 +25,7 @@ from scripts.measure_crop import video_frames
 PARTS = ("voice", "face", "fusion", "speed")
 SETTINGS = (
     "inference_engine", "fusion_weight", "voice_smoothing", "face_smoothing", "result_interval", "voice_window",
-    "silence_rms", "detector_confidence",
+    "silence_rms", "detector_confidence", "detect_every",
 )  # fmt: skip
 """What the figures depend on, kept with them."""
 QUICK_CLIPS, QUICK_FACES = 1, 20
@@ -248,6 +248,7 @@ class Card:
             engine=self._settings.inference_engine,
             weights_dir=self._settings.weights_dir,
             detector_confidence=self._settings.detector_confidence,
+            detect_every=self._settings.detect_every,
             fusion=fusion,
         )
         return path

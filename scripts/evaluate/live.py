@@ -110,7 +110,7 @@ def play(
         if voice is not None:
             hear_window(session, voice, now)
         if face is not None and (picture := session.take_frame(now)):
-            reading = face.analyse([picture.jpeg])[0]
+            reading = face.analyse([picture.jpeg], [picture.trace])[0]
             if isinstance(reading, FaceReading):
                 session.saw(picture, reading, now)
         if fusion is not None and (pair := session.take_pair(now)):

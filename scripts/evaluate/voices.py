@@ -7,7 +7,7 @@ import numpy as np
 
 from app.viewer.calibration import Learnt
 from models.calibration import REFERENCE
-from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, VoiceModel
+from models.inference import FacePath, FaceReading, Float32, Int16, InvalidImageError, Trace, VoiceModel
 
 
 class Remembering:
@@ -73,13 +73,15 @@ class KnownFace:
         self._path, self._learnt = path, learnt
         self.name, self.model = path.name, path.model
 
-    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+    def analyse(
+        self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
+    ) -> list[FaceReading | InvalidImageError]:
         """Return one outcome for each JPEG, in order."""
         return [
             replace(outcome, probs=_multiplied(outcome.probs, self._learnt.face))
             if isinstance(outcome, FaceReading) and outcome.probs is not None
             else outcome
-            for outcome in self._path.analyse(jpegs)
+            for outcome in self._path.analyse(jpegs, traces)
         ]
 
     def close(self) -> None:

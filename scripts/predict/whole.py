@@ -15,6 +15,7 @@ from models.inference import (
     FusionModel,
     Int16,
     InvalidImageError,
+    Trace,
     UInt8,
     VoiceModel,
 )
@@ -114,9 +115,11 @@ class Onlooker:
         self._path = path
         self._total = np.zeros(7)
 
-    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+    def analyse(
+        self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
+    ) -> list[FaceReading | InvalidImageError]:
         """Return one outcome for each JPEG, in order."""
-        outcomes = self._path.analyse(jpegs)
+        outcomes = self._path.analyse(jpegs, traces)
         self.pictures += len(outcomes)
         for outcome in outcomes:
             self._crop = outcome.crop if isinstance(outcome, FaceReading) else None

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -81,14 +81,14 @@ class Flawed:
                 return self._real.predict(*questions) * np.nan
         return self._real.predict(*questions)
 
-    def analyse(self, jpegs: Sequence[bytes]) -> Any:
+    def analyse(self, *questions: Any) -> Any:
         """Answer as the face path does, or not."""
         match self._faults.strike(self._part):
             case "face fails":
                 raise RuntimeError("the soak lets the face path fail")
             case "face is slow":
                 time.sleep(SLOW)
-        return self._real.analyse(jpegs)
+        return self._real.analyse(*questions)
 
 
 def flawed_inference(settings: Settings, telemetry: Telemetry, faults: Faults) -> LocalInference:

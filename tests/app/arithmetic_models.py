@@ -95,7 +95,7 @@ class SumFace:
     def __init__(self, traits: Traits | None = None) -> None:
         self.model = MeanFace(traits)
 
-    def analyse(self, jpegs: Sequence[bytes]) -> list[FaceReading | InvalidImageError]:
+    def analyse(self, jpegs: Sequence[bytes], traces: Sequence[object] = ()) -> list[FaceReading | InvalidImageError]:
         return [self._one(jpeg) for jpeg in jpegs]
 
     def close(self) -> None:

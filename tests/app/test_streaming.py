@@ -66,7 +66,7 @@ class Answers:
         await self._work("voice")
         return VoiceReading(voice_probs(window, reference), voice_statistics(window) if describe else None)
 
-    async def face(self, jpeg):
+    async def face(self, jpeg, trace=None):
         await self._work("face")
         if jpeg == BROKEN:
             raise InvalidImageError("the picture is 3840 x 2160, larger than 2073600 pixels")
@@ -90,7 +90,7 @@ class FusedAnswers(Answers):
         self.questions = []
         self.crops = []
 
-    async def face(self, jpeg):
+    async def face(self, jpeg, trace=None):
         reading = await super().face(jpeg)
         if reading.probs is None:
             return reading

@@ -11,6 +11,7 @@ from PIL import Image
 from models import face_path
 from models.artefact import ArtefactError, ArtefactInfo
 from models.crop import FER2013, CropGeometry, Framing, crop
+from models.detection import Detection, FaceDetector
 from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE, load_face_path
 from models.inference import FacePath, FaceReading, InvalidImageError
@@ -180,3 +181,54 @@ def test_an_unknown_name_is_answered_with_the_face_models_there_are(weights: Pat
         (tmp_path / name).symlink_to((weights if "fer" in name else SHIPPED) / name)
     with pytest.raises(ArtefactError, match=f"no_such_model.*: auto, enet_b2_7, {EMBEDDED_FACE}$"):
         load("no_such_model", tmp_path, tmp_path)
+
+
+class CountingDetector:
+    """A detector that counts how often it looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self._real = FaceDetector()
+
+    def detect(self, image: np.ndarray) -> Detection | None:
+        self.looks += 1
+        return self._real.detect(image)
+
+    def close(self) -> None:
+        self._real.close()
+
+
+@pytest.mark.parametrize(("every", "looks"), [(1, 6), (2, 3), (3, 2), (100, 1)])
+def test_the_detector_looks_at_every_so_many_frames(
+    weights: Path, astronaut_jpeg: bytes, every: int, looks: int
+) -> None:
+    detector = CountingDetector()
+    path, _ = load_face_path(EMBEDDED_FACE, engine="onnx", weights_dir=weights, detector_confidence=0.5,
+                             detector=detector, detect_every=every)  # fmt: skip
+    trace, probs = None, []
+    for _ in range(6):
+        reading = reading_of(path.analyse([astronaut_jpeg], [trace])[0])
+        trace = reading.trace
+        probs.append(reading.probs)
+    assert detector.looks == looks
+    assert (trace is None) == (every == 1)
+    assert np.ptp(probs, axis=0).max() < 0.05
+    assert reading_of(path.analyse([astronaut_jpeg])[0]).box is not None and detector.looks == looks + 1
+    path.close()
+
+
+def test_each_picture_goes_by_its_own_viewers_trace(weights: Path, astronaut: np.ndarray) -> None:
+    detector = CountingDetector()
+    path, _ = load_face_path(EMBEDDED_FACE, engine="onnx", weights_dir=weights, detector_confidence=0.5,
+                             detector=detector, detect_every=10)  # fmt: skip
+    one, other = jpeg(astronaut), jpeg(np.ascontiguousarray(astronaut[:, ::-1]))
+    first, second = (reading_of(outcome) for outcome in path.analyse([one, other]))
+    empty = jpeg(np.zeros((60, 80, 3), np.uint8))
+    outcomes = path.analyse([other, b"nothing", one, empty], [second.trace, first.trace, first.trace, second.trace])
+    assert detector.looks == 3  # the third time at the empty one
+    readings = [reading_of(outcomes[index]) for index in (0, 2, 3)]
+    assert isinstance(outcomes[1], InvalidImageError) and readings[2] == FaceReading()
+    for reading, known in zip(readings, (second, first), strict=False):
+        assert reading.box == known.box and reading.trace is not None and reading.trace.frames == 1
+        assert reading.probs == pytest.approx(known.probs, abs=1e-6)
+    path.close()

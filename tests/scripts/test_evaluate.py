@@ -1,7 +1,7 @@
 """The evaluation command: what it refuses, what it counts, and what it prints and writes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,7 +93,7 @@ class FirstByteFaces:
     def close(self) -> None:
         pass
 
-    def analyse(self, jpegs: list[bytes]) -> list[FaceReading]:
+    def analyse(self, jpegs: list[bytes], traces: Sequence[object] = ()) -> list[FaceReading]:
         return [self._read(payload[2]) for payload in jpegs]
 
     def _read(self, label: int) -> FaceReading:

@@ -24,7 +24,8 @@ from arithmetic_models import (
 from app.inference.interface import InferenceError, InvalidImageError
 from app.inference.local import LocalInference
 from models.calibration import REFERENCE
-from models.inference import FaceReading, Traits
+from models.haar import HaarFace
+from models.inference import FaceReading, Trace, Traits
 
 ADAPTIVE = Traits(adaptive=True)
 
@@ -53,13 +54,29 @@ async def test_a_broken_picture_fails_alone(inference):
     assert isinstance(broken, InvalidImageError)
 
 
+async def test_the_face_path_is_told_where_the_face_was():
+    told = []
+
+    class Following(SumFace):
+        def analyse(self, jpegs, traces=()):
+            told.extend(traces)
+            return super().analyse(jpegs)
+
+    inference = LocalInference(MeanVoice(), Following())
+    trace = Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8))
+    await inference.face(FACE)
+    await inference.face(FACE, trace)
+    assert told == [None, trace]
+    inference.close()
+
+
 async def test_probabilities_that_are_not_finite_are_no_answer():
     class Nan(MeanVoice):
         def predict(self, windows, references=None):
             return super().predict(windows) * np.nan
 
     class NanFace(SumFace):
-        def analyse(self, jpegs):
+        def analyse(self, jpegs, traces=()):
             return [FaceReading(BOX, face_probs(jpeg) * np.inf) for jpeg in jpegs]
 
     inference = LocalInference(Nan(), NanFace())
@@ -74,7 +91,7 @@ async def test_the_face_path_is_closed_once_by_the_thread_that_owned_it():
     used, closed = [], []
 
     class Owned(SumFace):
-        def analyse(self, jpegs):
+        def analyse(self, jpegs, traces=()):
             used.append(threading.get_ident())
             return super().analyse(jpegs)
 
@@ -185,13 +202,13 @@ async def test_a_frame_goes_to_a_face_path_that_is_free():
     held, go, seen = threading.Event(), threading.Event(), []
 
     class Slow(SumFace):
-        def analyse(self, jpegs):
+        def analyse(self, jpegs, traces=()):
             held.set()
             assert go.wait(10)
             return super().analyse(jpegs)
 
     class Free(SumFace):
-        def analyse(self, jpegs):
+        def analyse(self, jpegs, traces=()):
             seen.extend(jpegs)
             return super().analyse(jpegs)
 
@@ -215,7 +232,7 @@ async def test_face_paths_that_are_all_free_have_each_its_turn_and_all_are_close
             super().__init__()
             self.label, self.asked = name, 0
 
-        def analyse(self, jpegs):
+        def analyse(self, jpegs, traces=()):
             self.asked += len(jpegs)
             return super().analyse(jpegs)
 

@@ -22,7 +22,8 @@ from app.settings import Settings
 from app.viewer.calibration import FACE_STRENGTH, VOICE_STRENGTH, neutral_offset
 from app.viewer.session import Session
 from models.calibration import reference
-from models.inference import FaceReading, Traits
+from models.haar import HaarFace
+from models.inference import FaceReading, Trace, Traits
 from models.labels import LABELS
 
 SECOND = 16_000
@@ -60,6 +61,20 @@ def states(result):
 
 def named(probs):
     return pytest.approx(dict(zip(LABELS, probs.tolist(), strict=True)), abs=1e-4)
+
+
+def test_the_next_picture_comes_with_the_trace_of_the_last_face():
+    session, trace = new_session(), Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8))
+    session.receive_frame(FACE, 1, 0.1)
+    first = session.take_frame(0.5)
+    assert first.trace is None
+    session.saw(first, FaceReading(BOX, face_probs(FACE), trace=trace), 0.5)
+    session.receive_frame(FACE, 2, 0.6)
+    second = session.take_frame(1.0)
+    assert second.trace is trace and (second.jpeg, second.id, second.at) == (FACE, 2, 0.6)
+    session.saw(second, FaceReading(), 1.0)
+    session.receive_frame(FACE, 3, 1.1)
+    assert session.take_frame(1.5).trace is None
 
 
 def test_a_viewer_who_sends_nothing_is_absent():
