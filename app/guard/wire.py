@@ -6,12 +6,14 @@ a message yet, so that no limit of a viewer counts it. `python -m app` uses this
 """
 
 import asyncio
+from collections.abc import Generator
 from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
+from websockets.streams import StreamReader
 
 from app.guard.limits import Pace
 
@@ -23,7 +25,30 @@ FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
 EXTENSION: Final = "app.guard.wire"
 """By this the application knows, in a connection's `extensions`, that it is served by a `Wire`."""
 PORTION: Final = 1024
-"""Bytes that are parsed before others have their turn: 170 of the shortest frames."""
+"""Bytes that are parsed before others have their turn, 170 of the shortest frames; or what is missing of a long one."""
+
+
+class Reader(StreamReader):
+    """What the parser of `websockets` reads from, which knows how much the parser waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted = 0
+
+    @property
+    def missing(self) -> int:
+        """How many bytes have to come before any frame can end; 0 where it is not known."""
+        return max(0, self._wanted - len(self.buffer))
+
+    def read_exact(self, n: int) -> Generator[None, None, bytearray]:
+        """Return `n` bytes, when they have come: a part of a frame."""
+        self._wanted = n
+        return super().read_exact(n)
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        """Return whether this is the end: asked between two frames."""
+        self._wanted = 0
+        return super().at_eof()
 
 
 class Wire(WebSocketsSansIOProtocol):
@@ -35,6 +60,9 @@ class Wire(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._reader = self.conn.reader = Reader()
+        self.conn.parser = self.conn.parse()  # anew, since the one that was begun reads from another
+        next(self.conn.parser)
         self._unparsed = bytearray()
         self._came = 0  # frames of the last portion
         self._pace = Pace(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
@@ -106,8 +134,9 @@ class Wire(WebSocketsSansIOProtocol):
         self._turn = None
         self._came = 0
         while self._unparsed and not self._came and not self.transport.is_closing():
-            portion = self._unparsed[:PORTION]
-            del self._unparsed[:PORTION]
+            size = max(PORTION, self._reader.missing)
+            portion = self._unparsed[:size]
+            del self._unparsed[:size]
             try:
                 super().data_received(bytes(portion))
             except InvalidState:  # uvicorn, or a fragment too many, would end what has been ended already

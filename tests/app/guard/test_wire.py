@@ -8,12 +8,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Frame, Opcode
 
 from app.guard.limits import Pace
-from app.guard.wire import MOST_FRAGMENTS, Wire
+from app.guard.wire import MOST_FRAGMENTS, PORTION, Wire
 
 SMALL = 65_536
 PINGS = 16_000
@@ -176,3 +181,93 @@ async def test_what_is_wrong_after_a_farewell_ends_the_connection_at_once(first,
             await reader.read()
         writer.close()
     assert faults == []
+
+
+# --- portions ---
+
+SHORTEST = b"\x8a\x80" + bytes(4)  # a pong of nothing
+
+
+def frame(payload, opcode=Opcode.BINARY, *, fin=True):
+    return Frame(opcode, payload, fin).serialize(mask=True)
+
+
+def turns(parts):
+    """Give a `Wire` a handshake and then what comes, in these parts, and let it take all the turns that it wants.
+
+    Returns:
+        The messages that the application gets, and for each turn how often the parser was called and what it found.
+    """
+    took, messages, let_in = [], [], asyncio.Event()
+
+    class Watched(Hurried):
+        calls = 0
+
+        def handle_events(self):
+            self.calls += 1
+            super().handle_events()
+
+        def _parse(self):
+            self.calls = 0
+            super()._parse()
+            took.append((self.calls, self._came))
+
+    async def take(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        let_in.set()
+        while (message := await receive())["type"] == "websocket.receive":
+            messages.append(message["bytes"])
+
+    async def main():
+        config = Config(take, lifespan="off", log_level="critical", ws_ping_interval=None)
+        config.load()
+        here, there = socket.socketpair()
+        state = ServerState()
+        with there:
+            loop = asyncio.get_running_loop()
+            _, wire = await loop.connect_accepted_socket(lambda: Watched(config, state, {}), here)
+            wire.data_received(HANDSHAKE + b"\r\n")
+            await let_in.wait()
+            for part in (*parts, frame(b"", Opcode.CLOSE)):
+                wire.data_received(part)
+            await asyncio.gather(*state.tasks)
+
+    asyncio.run(main())
+    return messages, took[1:]  # the first is the handshake's
+
+
+PAYLOADS = st.builds(
+    lambda size, seed: bytes((seed + number) % 256 for number in range(size)),
+    st.integers(0, 8) | st.integers(120, 130) | st.integers(PORTION - 20, PORTION + 20) | st.integers(0, 5000),
+    st.integers(0, 255),
+)
+"""About the lengths at which a header grows (RFC 6455, 5.2), and at which a portion ends."""
+
+
+def sent(fragments, shortest):
+    """Return a message as frames, with some of the shortest before each."""
+    last = len(fragments) - 1
+    return b"".join(
+        SHORTEST * shortest + frame(payload, Opcode.CONT if at else Opcode.BINARY, fin=at == last)
+        for at, payload in enumerate(fragments)
+    )
+
+
+@given(st.lists(st.tuples(st.lists(PAYLOADS, min_size=1, max_size=3), st.integers(0, 400)), max_size=5), st.data())
+def test_messages_are_the_same_however_their_bytes_come_and_turns_are_short(told, data):
+    stream = b"".join(sent(fragments, shortest) for fragments, shortest in told)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    parts = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    messages, took = turns(parts)
+    assert messages == [b"".join(fragments) for fragments, _ in told]
+    assert max(found for _, found in took) <= PORTION // len(SHORTEST) + 1
+
+
+@pytest.mark.parametrize("size", [2 * PORTION, 25_000, 70_000])
+def test_a_long_frame_is_parsed_in_two_portions_and_the_shortest_behind_it_in_turns(size):
+    messages, took = turns([frame(bytes(size)) + SHORTEST * 2000])
+    assert messages == [bytes(size)]
+    assert took[0] == (2, 1)
+    assert sum(found for _, found in took) == 2 + 2000
+    assert max(found for _, found in took) <= PORTION // len(SHORTEST) + 1
