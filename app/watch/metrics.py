@@ -18,7 +18,7 @@ REFUSALS: Final = ("origin_refused", "unauthorized", "address_full", "full", "lo
 """Why somebody was not let in: an error's code, or `load` where it is the measured load that `full` tells of."""
 
 _PATHS: Final = ("voice", "face", "fusion")
-_MESSAGES: Final = ("audio", "frame", "configure", "calibrate")
+_MESSAGES: Final = ("audio", "frame", "configure", "calibrate", "authenticate")
 _CLOSES: Final = ("1000", "1001", "1005", "1006", "1008", "1009", "1011", "1012")
 _STATES: Final = {"voice": protocol.VoiceState, "face": protocol.FaceState, "fused": protocol.FusedState}
 _DELAYS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
@@ -41,26 +41,27 @@ class Metrics:
         Gauge("emotion_load", "The load of the moment.", registry=self._registry).set_function(load)
         self.viewers = Gauge("emotion_viewers", "Viewers of the moment.", registry=self._registry)
         self.visits = self._count("visits", "Viewers who were let in.")
-        self.refusals = self._count("refusals", "Viewers who were not let in.", cause=REFUSALS)
-        self.closes = self._count("closes", "Viewers who left, by close code.", code=(*_CLOSES, "other"))
-        self.messages = self._count("messages", "Messages that were taken.", type=_MESSAGES)
-        self.errors = self._count("errors", "Errors that viewers were told.", code=get_args(protocol.ErrorCode))
+        self.refusals = self._counts("refusals", "Viewers who were not let in.", "cause", REFUSALS)
+        self.closes = self._counts("closes", "Viewers who left, by close code.", "code", (*_CLOSES, "other"))
+        self.messages = self._counts("messages", "Messages that were taken.", "type", _MESSAGES)
+        self.errors = self._counts("errors", "Errors that viewers were told.", "code", get_args(protocol.ErrorCode))
 
         self.results = self._count("results", "Results that were made.")
         self.states = {
-            path: self._count(f"{path}_states", f"States of the {path} in results.", state=get_args(states))
+            path: self._counts(f"{path}_states", f"States of the {path} in results.", "state", get_args(states))
             for path, states in _STATES.items()
         }
-        self.drops = self._count("drops", "What viewers lost.", what=protocol.Dropped.model_fields)
-        self.delay = self._measure(
+        self.drops = self._counts("drops", "What viewers lost.", "what", protocol.Dropped.model_fields)
+        self.delay = self._measures(
             "delay_seconds",
             "From the arrival of the newest that is used to the result.",
             _DELAYS,
-            of=("audio", "frame"),
+            "of",
+            ("audio", "frame"),
         )
-        self.inference = self._measure("inference_seconds", "From a question to its answer.", _TIMES, path=_PATHS)
-        self.batch_size = self._measure("batch_size", "Questions that share a model call.", _SIZES, path=_PATHS)
-        self.batch_seconds = self._measure("batch_seconds", "Time of a model call.", _TIMES, path=_PATHS)
+        self.inference = self._measures("inference_seconds", "From a question to its answer.", _TIMES, "path", _PATHS)
+        self.batch_size = self._measures("batch_size", "Questions that share a model call.", _SIZES, "path", _PATHS)
+        self.batch_seconds = self._measures("batch_seconds", "Time of a model call.", _TIMES, "path", _PATHS)
 
         self.lateness = self._measure("tick_lateness_seconds", "From when a tick is due to its begin.", _TIMES)
         self.late_ticks = self._count("late_ticks", "Ticks that began late.")
@@ -68,24 +69,28 @@ class Metrics:
 
     def count_close(self, code: int | None) -> None:
         """Count a viewer who left; of codes that a client has thought up there are too many to tell apart."""
-        self.closes.labels(str(code) if str(code) in _CLOSES else "other").inc()
+        self.closes[str(code) if str(code) in _CLOSES else "other"].inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return the figures as text, and its media type: of the formats that a client accepts, the newest."""
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
 
-    def _count(self, name: str, words: str, **labels: Iterable[str]) -> Counter:
-        return _begun(Counter(f"emotion_{name}", words, list(labels), registry=self._registry), labels)
+    def _count(self, name: str, words: str) -> Counter:
+        return Counter(f"emotion_{name}", words, registry=self._registry)
 
-    def _measure(self, name: str, words: str, buckets: Sequence[float], **labels: Iterable[str]) -> Histogram:
-        histogram = Histogram(f"emotion_{name}", words, list(labels), buckets=buckets, registry=self._registry)
-        return _begun(histogram, labels)
+    def _counts(self, name: str, words: str, label: str, values: Iterable[str]) -> Mapping[str, Counter]:
+        return _each(Counter(f"emotion_{name}", words, [label], registry=self._registry), values)
+
+    def _measure(self, name: str, words: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"emotion_{name}", words, buckets=buckets, registry=self._registry)
+
+    def _measures(
+        self, name: str, words: str, buckets: Sequence[float], label: str, values: Iterable[str]
+    ) -> Mapping[str, Histogram]:
+        return _each(Histogram(f"emotion_{name}", words, [label], buckets=buckets, registry=self._registry), values)
 
 
-def _begun(metric: Metric, labels: Mapping[str, Iterable[str]]) -> Metric:
-    """Let a metric of at most one label be 0 for each value: a rate is of what was there before."""
-    for values in labels.values():
-        for value in values:
-            metric.labels(value)
-    return metric
+def _each(metric: Metric, values: Iterable[str]) -> Mapping[str, Metric]:
+    """Return a metric's child for each value of its label: 0 from the start, for a rate is of what was there before."""
+    return {value: metric.labels(value) for value in values}

@@ -45,8 +45,8 @@ class Telemetry:
         It is this very thread that was busy: a path may have several.
         """
         self.admission.worked(f"{path} {threading.get_ident()}", seconds, self._clock())
-        self.metrics.batch_size.labels(path).observe(size)
-        self.metrics.batch_seconds.labels(path).observe(seconds)
+        self.metrics.batch_size[path].observe(size)
+        self.metrics.batch_seconds[path].observe(seconds)
 
     def admits(self) -> bool:
         """Return whether the load leaves room for one more viewer."""
@@ -54,9 +54,9 @@ class Telemetry:
 
     def dismissed(self, code: protocol.ErrorCode, cause: str | None = None) -> None:
         """Count somebody who is told an error and has to go, or was not let in; the cause where it is not the code."""
-        self.metrics.errors.labels(code).inc()
+        self.metrics.errors[code].inc()
         if (cause or code) in REFUSALS:
-            self.metrics.refusals.labels(cause or code).inc()
+            self.metrics.refusals[cause or code].inc()
 
     def visit(self, session: str) -> "Visit":
         """Return what to report of a viewer who is let in and gets the random name `session`."""
@@ -108,7 +108,7 @@ class Visit:
     def received(self, kind: str) -> None:
         """Count a message that was taken, by its type."""
         self._received[kind] += 1
-        self._metrics.messages.labels(kind).inc()
+        self._metrics.messages[kind].inc()
 
     def ticked(self, late: float, missed: int) -> None:
         """Take how late a tick begins, in seconds, and how many before it never did."""
@@ -132,20 +132,20 @@ class Visit:
         metrics = self._metrics
         metrics.results.inc()
         for path, states in metrics.states.items():
-            states.labels(getattr(result, path).state).inc()
+            states[getattr(result, path).state].inc()
         for path, millis in result.ms:
             if path != "total" and millis is not None:
-                metrics.inference.labels(path).observe(millis / 1000)
+                metrics.inference[path].observe(millis / 1000)
         for medium, age in ages.items():
-            metrics.delay.labels(medium).observe(age)
+            metrics.delay[medium].observe(age)
         for what, count in result.dropped:
-            metrics.drops.labels(what).inc(count - getattr(self._dropped, what))
+            metrics.drops[what].inc(count - getattr(self._dropped, what))
         self._dropped = result.dropped
 
     def error(self, code: protocol.ErrorCode) -> None:
         """Count an error after which the stream goes on."""
         self._errors[code] += 1
-        self._metrics.errors.labels(code).inc()
+        self._metrics.errors[code].inc()
 
 
 def _close_code(fault: BaseException | None) -> int | None:

@@ -89,6 +89,22 @@ def test_what_came_and_what_was_told_are_counted_as_the_viewer_counts_them():
         assert told[f"emotion_inference_seconds_sum path={path}"] == pytest.approx(answers * millis / 1000)
 
 
+def test_every_type_of_message_is_counted_be_it_of_no_use():
+    async def main():
+        house = House()
+        viewer = house.visitor()
+        for message in ({"type": "configure"}, {"type": "authenticate", "token": "not asked for"}):
+            viewer.send(json.dumps(message))
+        await viewer.talk(2)
+        await viewer.leave()
+        return viewer, house.figures()
+
+    viewer, told = run(main())
+    assert viewer.of_type("error") == []
+    counts = [told[f"emotion_messages_total type={kind}"] for kind in ("audio", "frame", "configure", "authenticate")]
+    assert counts == [8, 8, 1, 1]
+
+
 def test_the_delay_runs_from_the_arrival_of_what_is_used_to_the_result_that_shows_it_first():
     async def main():
         house = House(Answers(voice_delay=0.01, face_delay=0.04))
