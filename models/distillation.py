@@ -1,4 +1,4 @@
-"""Learning from trained networks: their answers about the very crops that the pupil sees are a part of its targets."""
+"""Learning from trained networks: what they say about each example that a pupil gets is a part of its targets."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,47 +8,58 @@ from torch import Tensor, nn
 
 from models.artefact import ArtefactError
 from models.torch_engine import Calibrated
+from models.training import Batch
 
 
 class Teachers:
-    """Trained face networks, whose mean answer teaches.
+    """Trained networks, whose mean answer teaches.
 
-    They see each crop as the pupil does, augmented and mixed, and not once as it lies in the data: with targets that
-    follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022, arXiv 2106.05237). A crop of
+    They get each example as the pupil does, augmented and mixed, and not once as it lies in the data: with targets
+    that follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022, arXiv 2106.05237). A crop of
     another side than a teacher takes is scaled to it.
 
     Args:
         paths: Their artefacts (`.pt`).
+        kind: The pupil's, `voice` or `face`: the teachers' too.
         labels: What the pupil tells apart, in the order of its targets: the teachers' too.
-        channels: Of the crops.
         device: Where they run.
+        channels: Of a face network's crops.
+
+    Attributes:
+        heard: Speakers whom they were trained on or chosen by, and the pupil so too, in a way.
 
     Raises:
-        ArtefactError: One is no artefact of a face network, or one of other labels or channels.
+        ArtefactError: One is no artefact of that kind, or one of other labels or channels.
     """
 
-    def __init__(self, paths: Sequence[Path], labels: tuple[str, ...], channels: int, device: torch.device) -> None:
-        self._networks: list[Calibrated] = []
-        for path in paths:
-            teacher = Calibrated.load(path, "face")
-            if teacher.info.labels != labels or teacher.info.channels != channels:
-                raise ArtefactError(
-                    f"{path} does not tell {', '.join(labels)} apart, in this order, in pictures of {channels} channels"
-                )
-            self._networks.append(teacher.to(device))
+    def __init__(
+        self, paths: Sequence[Path], kind: str, labels: Sequence[str], device: torch.device, channels: int = 0
+    ) -> None:
         self._device = device
+        self._teachers = [Calibrated.load(path, kind) for path in paths]
+        for path, teacher in zip(paths, self._teachers, strict=True):
+            info = teacher.to(device).info
+            if info.labels != tuple(labels):
+                raise ArtefactError(f"{path} does not tell {', '.join(labels)} apart, in this order")
+            if info.channels != channels:
+                raise ArtefactError(f"{path} takes pictures of {info.channels} channels, not of {channels}")
+        self.heard = frozenset(speaker for teacher in self._teachers for speaker in teacher.info.heard)
 
-    def teach(self, batches: Iterable[tuple[Tensor, Tensor]], trust: float) -> Iterator[tuple[Tensor, Tensor]]:
+    def teach(self, batches: Iterable[Batch], trust: float) -> Iterator[Batch]:
         """Yield the batches, a part `trust` of the targets replaced by the teachers' mean answer."""
-        for crops, targets in batches:
-            yield crops, torch.lerp(targets, self._answer(crops), trust) if self._networks else targets
+        for inputs, targets in batches:
+            yield inputs, torch.lerp(targets, self._answer(inputs), trust) if self._teachers else targets
 
     @torch.inference_mode()
-    def _answer(self, crops: Tensor) -> Tensor:
-        answers = []
-        for teacher in self._networks:
-            info, seen = teacher.info, crops.to(self._device)
-            if crops.shape[-1] != info.size:
-                seen = nn.functional.interpolate(seen, (info.size, info.size), mode="bilinear", align_corners=False)
-            answers.append(torch.softmax(teacher.network(seen) / info.temperature, dim=1).cpu())
-        return torch.stack(answers).mean(dim=0)
+    def _answer(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor:
+        given = [part.to(self._device) for part in ((inputs,) if isinstance(inputs, Tensor) else inputs)]
+        return torch.stack([_one(teacher, *given) for teacher in self._teachers]).mean(dim=0).cpu()
+
+
+def _one(teacher: Calibrated, example: Tensor, *references: Tensor) -> Tensor:
+    """Return what one says, in the order of its own labels; who speaks is told to those that can be told."""
+    info = teacher.info
+    if info.kind == "face" and example.shape[-1] != info.size:
+        example = nn.functional.interpolate(example, (info.size, info.size), mode="bilinear", align_corners=False)
+    logits: Tensor = teacher.network(example, *(references if info.adaptive else ()))
+    return torch.softmax(logits / info.temperature, dim=1)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from models import crop
-from models.artefact import ArtefactError, ArtefactInfo, check_labels
+from models.artefact import ArtefactInfo, check_labels
 from models.datasets import catalogue, fer2013, photographs
 from models.datasets.faces import FaceSet, Joined, with_labels
 from models.datasets.layout import DataLayoutError
@@ -32,6 +32,7 @@ from models.torch_engine import fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
 from scripts.training_options import (
     add_options,
+    add_teachers,
     beginnings,
     build,
     complete,
@@ -55,21 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         "--data", nargs=2, metavar=("NAME", "DIR"), help=f"one of {', '.join(FRAMINGS)}, and its folder"
     )
     add_options(parser, "face", MODEL)
+    add_teachers(parser)
     parser.add_argument("--name", help="of the artefact (default: fer_resnet, or the network's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: 40)")
     parser.add_argument(
         "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
     )
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="artefact (.pt) whose answers about each crop are a part of its targets; several are averaged",
-    )
-    parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
     parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
     parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
     parser.add_argument(
@@ -176,7 +169,7 @@ def train_phases(
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         soft = soft_targets(train.targets, len(train.labels), recipe.label_smoothing)
-        teachers = Teachers(options.teacher, train.labels, train.channels, recipe.torch_device())
+        teachers = Teachers(options.teacher, "face", train.labels, recipe.torch_device(), train.channels)
 
         def batches(epoch: int) -> Any:
             side = _small(train) if epoch < options.small * recipe.epochs else None
@@ -209,10 +202,7 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     print(f"train {len(train)}, held out {len(held_out)}")
     network = build_for(options, train)
-    try:
-        best = train_phases(network, options, train, held_out)
-    except ArtefactError as error:
-        raise SystemExit(str(error)) from error
+    best = train_phases(network, options, train, held_out)
 
     logits, kept = held_out.logits(network)
     true = held_out.targets[kept]

@@ -15,7 +15,7 @@ trained on nor chosen by: five such runs, and `scripts.evaluate` on their artefa
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,31 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.artefact import ArtefactInfo, check_labels
+from models.artefact import ArtefactError, ArtefactInfo, check_labels
 from models.datasets import catalogue, ravdess
 from models.datasets.clips import Clip, read_clips, with_labels
 from models.datasets.layout import DataLayoutError
 from models.datasets.splits import SpeakerLeakError, Split, TooFewSpeakersError
+from models.distillation import Teachers
 from models.held_out import HeldOut
 from models.labels import LABELS
 from models.metrics import report
 from models.pooling import fit_sharpening
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import fit_temperature
-from models.training import Recipe, fit
+from models.training import Batch, Recipe, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
-from scripts.training_options import add_options, beginnings, build, complete, digest, finish, in_phases, whole_number
+from scripts.training_options import (
+    add_options,
+    add_teachers,
+    beginnings,
+    build,
+    complete,
+    digest,
+    finish,
+    in_phases,
+    whole_number,
+)
 
 MODEL = "audio_bilstm"
 SHAPE = {"channels": 128, "hidden": 128, "dropout": 0.2}
@@ -74,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--official", action="store_true", help="take published splits where there are any")
     parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of RAVDESS' actors aside")
     add_options(parser, "voice", MODEL)
+    add_teachers(parser)
     parser.add_argument("--name", help="of the artefact (default: the network's, or NETWORK_foldK)")
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():
@@ -163,9 +175,10 @@ def _split(name: str, root: Path, options: argparse.Namespace) -> Split[Clip]:
 def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase: str | None) -> dict[str, Any]:
     """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
     said = {"model": options.model, "labels": list(options.labels), "official": options.official,
-            "pretrained": options.pretrained, "start": digest(options.start), "phase": phase}  # fmt: skip
+            "pretrained": options.pretrained, "start": digest(options.start), "phase": phase,
+            "taught": [options.trust, *map(digest, options.teacher)] if options.teacher else None}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "official": False,
-             "pretrained": False, "start": None, "phase": None}  # fmt: skip
+             "pretrained": False, "start": None, "phase": None, "taught": None}  # fmt: skip
     return {
         "fold": options.fold, "heard": heard, "network": options.option, "mix": asdict(mix),
         **{key: value for key, value in said.items() if value != usual[key]},
@@ -173,17 +186,36 @@ def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase:
 
 
 def train_phases(
-    network: nn.Module, options: argparse.Namespace, train: Sounds, held_out: HeldOut, heard: Sequence[str]
+    network: nn.Module,
+    options: argparse.Namespace,
+    train: Sounds,
+    held_out: HeldOut,
+    heard: Sequence[str],
+    teachers: Teachers,
 ) -> dict[str, float]:
     """Train the network; return the best epoch, and all the seconds."""
     mix = Mix(options.batches, options.told, options.non_speech)
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
-        batches = SpeechBatches(train, recipe, mix, network, options.labels).epoch
+        drawn = SpeechBatches(train, recipe, mix, network, options.labels)
+
+        def batches(epoch: int) -> Iterator[Batch]:
+            return teachers.teach(drawn.epoch(epoch), options.trust)
+
         about = identity(options, mix, heard, name)
         return fit(network, batches, mix.batches, held_out.metrics, recipe, run, about)
 
     return in_phases(network, options, phase)
+
+
+def _teachers(options: argparse.Namespace, set_aside: Sequence[Clip]) -> Teachers:
+    try:
+        teachers = Teachers(options.teacher, "voice", options.labels, options.phases[0].torch_device())
+    except ArtefactError as error:
+        raise SystemExit(str(error)) from error
+    if known := sorted(teachers.heard & {clip.speaker for clip in set_aside}):
+        raise SystemExit(f"a teacher has heard speakers who are set aside: {', '.join(known)}")
+    return teachers
 
 
 def main() -> None:
@@ -197,13 +229,14 @@ def main() -> None:
     except (DataLayoutError, SpeakerLeakError) as error:
         raise SystemExit(str(error)) from error
     train, validation = list(read_clips(clips.train)), list(read_clips(clips.validation))
-    heard = sorted({clip.speaker for clip, _ in train + validation})
+    teachers = _teachers(options, clips.test)
+    heard = sorted({clip.speaker for clip, _ in train + validation} | teachers.heard)
     print(f"clips: train {len(train)}, validation {len(validation)}, set aside {len(clips.test)}")
     network = build(options)
     if (listener := adaptive(network)) is not None and not options.start:
         set_population(listener, train)
     held_out = HeldOut(network, validation, options.labels)
-    best = train_phases(network, options, train, held_out, heard)
+    best = train_phases(network, options, train, held_out, heard, teachers)
 
     logits = held_out.logits(network)
     temperature = fit_temperature(logits, torch.from_numpy(held_out.targets))

@@ -108,6 +108,19 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     )
 
 
+def add_teachers(parser: argparse.ArgumentParser) -> None:
+    """Add `--teacher` and `--trust`."""
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="artefact (.pt) whose answers about each example are a part of its targets; several are averaged",
+    )
+    parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
+
+
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
     """Set `option` to the network's options and `phases` to its recipes; refuse what it cannot be trained with.
 
@@ -172,7 +185,7 @@ def in_phases(
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
         try:
             best = train(name, recipe, options.run / name if name else options.run)
-        except OtherRunError as error:
+        except (OtherRunError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]

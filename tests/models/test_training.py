@@ -230,7 +230,7 @@ def test_several_teachers_say_their_mean_about_the_very_crops(faces: Faces) -> N
     paths = [faces.train(name, "--lr", 0, "--seed", seed) for seed, name in enumerate(("first", "second"))]
     torch.manual_seed(0)
     crops, targets = torch.rand(3, 1, 40, 40) * 255, torch.full((3, 7), 1 / 7)
-    ((seen, taught),) = Teachers(paths, LABELS, 1, torch.device("cpu")).teach([(crops, targets)], 0.5)
+    ((seen, taught),) = Teachers(paths, "face", LABELS, torch.device("cpu"), 1).teach([(crops, targets)], 0.5)
     assert seen is crops
     large = torch.nn.functional.interpolate(crops, (48, 48), mode="bilinear", align_corners=False)
     with torch.inference_mode():
@@ -241,8 +241,8 @@ def test_several_teachers_say_their_mean_about_the_very_crops(faces: Faces) -> N
 def test_a_teacher_of_other_pictures_or_labels_is_refused(faces: Faces) -> None:
     teacher = faces.train("teacher", "--lr", 0)
     for labels, channels in ((LABELS, 3), (LABELS[::-1], 1)):
-        with pytest.raises(ArtefactError, match="does not tell"):
-            Teachers([teacher], labels, channels, torch.device("cpu"))
+        with pytest.raises(ArtefactError, match=r"does not tell|of 1 channels, not of 3"):
+            Teachers([teacher], "face", labels, torch.device("cpu"), channels)
     with pytest.raises(SystemExit, match="nowhere"):
         faces.train("pupil", "--teacher", faces.root / "nowhere.pt")
 
@@ -300,6 +300,16 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     with (tmp_path / "run" / "metrics.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert {"top1", "uar", "uar_known"} <= row.keys()
+
+    pupil = ["--ravdess", tmp_path / "ravdess", "--run", tmp_path / "pupil", "--weights", tmp_path, "--epochs", 1,
+             "--batches", 2, "--batch-size", 8, "--channels", 16, "--hidden", 12, "--lr", 0,
+             "--teacher", weights / "tiny_voice.pt", "--trust", 1]  # fmt: skip
+    run(train_voice, monkeypatch, *pupil, "--start", weights / "tiny_voice.pt", "--name", "pupil")
+    with (tmp_path / "pupil" / "metrics.csv").open() as file:
+        (taught,) = csv.DictReader(file)
+    assert abs(float(taught["loss"]) - float(row["loss"])) > 1e-3
+    with pytest.raises(SystemExit, match="heard speakers who are set aside: ravdess-02"):
+        run(train_voice, monkeypatch, *pupil, "--fold", 0)
 
     with pytest.raises(ArtefactError, match="expected a face model"):
         load_face("tiny_voice", engine="onnx", weights_dir=weights)
