@@ -52,3 +52,16 @@ def test_sharpening_follows_the_number_of_readings_in_the_mean():
         smoother.add(answer, second)
     assert smoother.mean(3.0) == pytest.approx(answer**2 / (answer**2).sum(), abs=1e-6)  # 4 ** 0.5
     assert smoother.mean(7.0) == pytest.approx(answer, abs=1e-6)  # the newest is left alone
+
+
+@given(READINGS.filter(bool), st.lists(st.floats(0.1, 10), min_size=7, max_size=7))
+def test_each_reading_is_weighed_and_made_probabilities_before_the_mean(readings, factors):
+    smoother = Smoother(30, 1000.0, 0.0)
+    for at, (_, value) in enumerate(readings):
+        smoother.add(probabilities(value), at)
+    smoother.factors = np.array(factors, np.float32)
+    rows = np.stack([probabilities(value) for _, value in readings]) * smoother.factors
+    expected = (rows / rows.sum(axis=1, keepdims=True)).mean(axis=0)
+    mean = smoother.mean(len(readings))
+    assert mean == pytest.approx(expected, abs=1e-6)
+    assert mean.dtype == np.float32
