@@ -59,12 +59,14 @@ class Trace:
 
     Attributes:
         face: Where it was in the newest frame.
-        pattern: How it looked when the detector found it [38, 38], grey.
+        pattern: How it looked when the detector found it [28, 28], grey.
+        shape: Of both frames [H, W, 3]: in one of other proportions the face's box would be squeezed.
         frames: In which it has been followed since.
     """
 
     face: Located
     pattern: UInt8
+    shape: tuple[int, ...]
     frames: int = 0
 
 

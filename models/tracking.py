@@ -24,11 +24,13 @@ ALIKE: Final = 0.85
 
 def begin(image: UInt8, face: Located) -> Trace:
     """Return the trace of a face that the detector found in an RGB frame [H, W, 3]."""
-    return Trace(face, _grey(image, face.box, PATTERN))
+    return Trace(face, _grey(image, face.box, PATTERN), image.shape)
 
 
 def follow(image: UInt8, trace: Trace) -> Trace | None:
     """Return the trace with the face's place in an RGB frame [H, W, 3]; None where it is not there, or altered."""
+    if image.shape != trace.shape:
+        return None
     correlation = cv2.matchTemplate(_grey(image, trace.face.box, REACH), trace.pattern, cv2.TM_CCOEFF_NORMED)
     _, best, _, (across, down) = cv2.minMaxLoc(correlation)
     if best < ALIKE:
@@ -36,7 +38,7 @@ def follow(image: UInt8, trace: Trace) -> Trace | None:
     height, width = image.shape[:2]
     middle, pixel = (REACH - PATTERN) / 2, trace.face.box.width * width / BOX
     moved = trace.face.moved((across - middle) * pixel / width, (down - middle) * pixel / height)
-    return Trace(moved, trace.pattern, trace.frames + 1)
+    return Trace(moved, trace.pattern, trace.shape, trace.frames + 1)
 
 
 def _grey(image: UInt8, box: Box, side: int) -> UInt8:

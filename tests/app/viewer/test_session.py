@@ -64,7 +64,7 @@ def named(probs):
 
 
 def test_the_next_picture_comes_with_the_trace_of_the_last_face():
-    session, trace = new_session(), Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8))
+    session, trace = new_session(), Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8), (48, 64, 3))
     session.receive_frame(FACE, 1, 0.1)
     first = session.take_frame(0.5)
     assert first.trace is None
