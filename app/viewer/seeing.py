@@ -78,6 +78,7 @@ class Seeing:
             return "absent", None, None, None
         at, number, box, is_face, _ = self._seen
         if self._is_stale(at, now):
+            self._seen = self._seen._replace(trace=None)  # nobody knows who is there by now
             return "stale", None, None, None
         if not is_face:
             return "no_face", None, box, number

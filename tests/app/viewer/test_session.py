@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 from arithmetic_models import (
@@ -75,6 +77,20 @@ def test_the_next_picture_comes_with_the_trace_of_the_last_face():
     session.saw(second, FaceReading(), 1.0)
     session.receive_frame(FACE, 3, 1.1)
     assert session.take_frame(1.5).trace is None
+
+
+def test_how_a_face_looked_is_forgotten_when_its_frame_grows_stale():
+    session, pattern = new_session(), np.zeros((28, 28), np.uint8)
+    look, trace = weakref.ref(pattern), Trace(HaarFace(BOX, 1), pattern, (48, 64, 3))
+    session.receive_frame(FACE, 1, 0.1)
+    session.saw(session.take_frame(0.5), FaceReading(BOX, face_probs(FACE), trace=trace), 0.5)
+    del pattern, trace
+    session.result(2.0)
+    assert look() is not None
+    assert states(session.result(2.5))[1] == "stale"
+    assert look() is None
+    session.receive_frame(FACE, 2, 60.0)
+    assert session.take_frame(60.5).trace is None
 
 
 def test_a_viewer_who_sends_nothing_is_absent():
