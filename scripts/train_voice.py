@@ -34,7 +34,7 @@ from models.labels import LABELS
 from models.metrics import report
 from models.pooling import fit_sharpening
 from models.registry import UnknownNetworkError, entry
-from models.torch_engine import fit_temperature
+from models.torch_engine import Calibrated, fit_temperature
 from models.training import Batch, Recipe, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
 from scripts.training_options import (
@@ -208,14 +208,17 @@ def train_phases(
     return in_phases(network, options, phase)
 
 
-def _teachers(options: argparse.Namespace, set_aside: Sequence[Clip]) -> Teachers:
+def _forebears(options: argparse.Namespace, set_aside: Sequence[Clip]) -> tuple[Teachers, frozenset[str]]:
+    """Return the teachers, and whom they, and the network to go on from, were trained on or chosen by."""
     try:
         teachers = Teachers(options.teacher, "voice", options.labels, options.phases[0].torch_device())
+        start = Calibrated.load(options.start, "voice").info.heard if options.start else ()
     except ArtefactError as error:
         raise SystemExit(str(error)) from error
-    if known := sorted(teachers.heard & {clip.speaker for clip in set_aside}):
-        raise SystemExit(f"a teacher has heard speakers who are set aside: {', '.join(known)}")
-    return teachers
+    heard = teachers.heard.union(start)
+    if known := sorted(heard & {clip.speaker for clip in set_aside}):
+        raise SystemExit(f"what it learns from has heard speakers who are set aside: {', '.join(known)}")
+    return teachers, heard
 
 
 def main() -> None:
@@ -229,8 +232,8 @@ def main() -> None:
     except (DataLayoutError, SpeakerLeakError) as error:
         raise SystemExit(str(error)) from error
     train, validation = list(read_clips(clips.train)), list(read_clips(clips.validation))
-    teachers = _teachers(options, clips.test)
-    heard = sorted({clip.speaker for clip, _ in train + validation} | teachers.heard)
+    teachers, heard_before = _forebears(options, clips.test)
+    heard = sorted({clip.speaker for clip, _ in train + validation} | heard_before)
     print(f"clips: train {len(train)}, validation {len(validation)}, set aside {len(clips.test)}")
     network = build(options)
     if (listener := adaptive(network)) is not None and not options.start:
@@ -247,15 +250,21 @@ def main() -> None:
         adaptive=listener is not None, temperature=temperature,
         sharpening=fit_sharpening(probs, held_out.labels, held_out.clips), neutral=held_out.neutral(probs),
     )  # fmt: skip
-    finish(network, info, figures, options, best, notes(options, train, validation))
+    finish(network, info, figures, options, best, notes(options, train, validation, heard_before))
 
 
-def notes(options: argparse.Namespace, train: Sounds, validation: Sounds) -> dict[str, str]:
+def notes(
+    options: argparse.Namespace, train: Sounds, validation: Sounds, heard_before: frozenset[str]
+) -> dict[str, str]:
     """Return what the card says of the data."""
     told = beginnings(options)
     data_sets = [catalogue.find(name) for name, _ in options.data + options.whole]
     heard, judged = ({clip.speaker for clip, _ in sounds} for sounds in (train, validation))
-    known = "some of them trained on" if heard & judged else "never trained on"
+    known = "never trained on"
+    if heard & judged:
+        known = "some of them trained on"
+    elif heard_before & judged:
+        known = "some of them heard by what it learnt from"
     return told | {
         "Data": f"{len(train)} clips of {len(heard)} speakers: {', '.join(each.title for each in data_sets)}",
         "Licence": f"{'; '.join(f'{each.title}: {each.licence}' for each in data_sets)}: "

@@ -308,8 +308,12 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     with (tmp_path / "pupil" / "metrics.csv").open() as file:
         (taught,) = csv.DictReader(file)
     assert abs(float(taught["loss"]) - float(row["loss"])) > 1e-3
-    with pytest.raises(SystemExit, match="heard speakers who are set aside: ravdess-02"):
-        run(train_voice, monkeypatch, *pupil, "--fold", 0)
+    cards = [(folder / f"{name}.md").read_text() for folder, name in ((weights, "tiny_voice"), (tmp_path, "pupil"))]
+    assert ["never trained on" in card for card in cards] == [True, False]
+    assert "some of them heard by what it learnt from" in cards[1]
+    for forebear in ("--teacher", "--start"):
+        with pytest.raises(SystemExit, match="heard speakers who are set aside: ravdess-02"):
+            run(train_voice, monkeypatch, *pupil[:-4], "--fold", 0, forebear, weights / "tiny_voice.pt")
 
     with pytest.raises(ArtefactError, match="expected a face model"):
         load_face("tiny_voice", engine="onnx", weights_dir=weights)
