@@ -77,7 +77,7 @@ class Server:
 
 
 def load_server(settings: Settings) -> Server:
-    """Load what the server would, with the face model that devices get."""
+    """Load what the server would, with the face model that devices get, and a detector that looks at each picture."""
     where: dict[str, Any] = {"engine": "onnx", "weights_dir": settings.weights_dir}
     confidence = settings.detector_confidence
     face, _ = load_face_path(settings.face_model, detector_confidence=confidence, **where)
