@@ -193,11 +193,13 @@ async def test_a_thread_that_is_killed_is_replaced_and_what_it_was_at_fails(capl
         return [1 / item for item in items]
 
     batcher = Batcher("reciprocal", reciprocal, max_batch=1)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "reciprocal")
     doomed, waiting = asyncio.create_task(batcher.submit(0)), asyncio.create_task(batcher.submit(4))
     with pytest.raises(InferenceError, match="reciprocal failed"):
         await doomed
     assert await waiting == 0.25
     assert await batcher.submit(2) == 0.5
+    thread.join(10)  # it logs last, when the other is at work
     assert [record.getMessage() for record in caplog.records] == [
         "The thread of reciprocal was killed, and is replaced"
     ]
