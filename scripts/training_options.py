@@ -60,6 +60,14 @@ def rate(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """Read a part of a whole; raises `ValueError` for what is none."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
 def device(text: str) -> str:
     """Read where to train, and see that it is there.
 
@@ -118,7 +126,7 @@ def add_teachers(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="artefact (.pt) whose answers about each example are a part of its targets; several are averaged",
     )
-    parser.add_argument("--trust", type=float, default=0.3, help="how large a part")
+    parser.add_argument("--trust", type=share, default=0.3, help="how large a part, 0 to 1")
 
 
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:

@@ -224,6 +224,8 @@ def test_train_face_learns_from_a_teacher_as_far_as_it_trusts_it(faces: Faces) -
     assert abs(faces.loss("pupil") - faces.loss("alone")) > 0.01
     with pytest.raises(SystemExit, match="another run"):
         faces.train("pupil", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 0.5)
+    with pytest.raises(SystemExit):
+        faces.train("fool", "--teacher", teacher, "--trust", 1.5)
 
 
 def test_several_teachers_say_their_mean_about_the_very_crops(faces: Faces) -> None:
