@@ -156,6 +156,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def plot(run: dict[str, Any], path: Path) -> None:
     """Draw the delay (p95) against the number of viewers, each server a line."""
     import matplotlib as mpl
+    import matplotlib.ticker
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
@@ -172,8 +173,9 @@ def plot(run: dict[str, Any], path: Path) -> None:
     axes.axhline(DELAY_LIMIT * 1000, color="#555", linewidth=0.8, linestyle="--")
     axes.set(xscale="log", yscale="log", xlabel="viewers at the same time", ylabel="delay to the result, p95 in ms")
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:.0f}")
-        axis.set_minor_formatter("{x:.0f}")
+        axis.set_minor_formatter(mpl.ticker.NullFormatter())
     axes.set_title(f"{run['machine']['processor']}, {run['machine']['cores']} cores, face model {run['face']}", size=9)
     axes.grid(visible=True, which="both", linewidth=0.3)
     axes.legend()
