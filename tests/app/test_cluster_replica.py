@@ -6,12 +6,14 @@ import threading
 import pytest
 from arithmetic_models import BROKEN, FACE, SumFace, face_probs
 
-from app.inference.answering import About, see
+from app.inference.answering import About, FaceQuestion, see
 from app.inference.interface import InferenceError, InvalidImageError
 from app.settings import Settings
 from models.inference import Traits
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+
+FACE_SEEN, POISON = FaceQuestion(FACE, None), FaceQuestion(b"poison", None)
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def replica():
         def run(self, questions):
             self.threads.add(threading.get_ident())
             assert self.go.wait(10)
-            if b"poison" in questions:
+            if POISON in questions:
                 raise ValueError("poison")
             return see(SumFace(), questions)
 
@@ -42,7 +44,7 @@ def replica():
 async def test_a_batch_is_answered_by_one_thread_each_question_by_itself(replica):
     replica.go.set()
     for _ in range(3):
-        good, broken = await replica.batch(FACE, BROKEN)
+        good, broken = await replica.batch(FACE_SEEN, FaceQuestion(BROKEN, None))
     assert good.probs == pytest.approx(face_probs(FACE))
     assert isinstance(broken, InvalidImageError)
     assert len(replica.threads) == 1 and threading.get_ident() not in replica.threads
@@ -50,15 +52,15 @@ async def test_a_batch_is_answered_by_one_thread_each_question_by_itself(replica
 
 async def test_a_model_that_fails_fails_its_batch_and_answers_the_next(replica):
     replica.go.set()
-    outcomes = await replica.batch(FACE, b"poison")
+    outcomes = await replica.batch(FACE_SEEN, POISON)
     assert [type(outcome) for outcome in outcomes] == [InferenceError] * 2
-    (good,) = await replica.batch(FACE)
+    (good,) = await replica.batch(FACE_SEEN)
     assert good.probs == pytest.approx(face_probs(FACE))
 
 
 async def test_a_replica_is_ill_while_a_call_hangs_and_well_again_after_it(replica):
     replica.check_health()
-    question = asyncio.create_task(replica.batch(FACE))
+    question = asyncio.create_task(replica.batch(FACE_SEEN))
     await asyncio.sleep(0)
     replica.check_health()  # it has only begun
     replica._patience = 0.0

@@ -73,7 +73,10 @@ def predictor(voice: VoiceModel, face: DetectedFacePath) -> Predictor:
 
 @pytest.fixture(scope="module")
 def face() -> DetectedFacePath:
-    path, _ = load_face_path("fer_resnet", engine="onnx", weights_dir=ROOT / "weights", detector_confidence=0.5)
+    path, _ = load_face_path(
+        "fer_resnet", engine="onnx", weights_dir=ROOT / "weights", detector_confidence=0.5,
+        detect_every=SETTINGS.detect_every,
+    )  # fmt: skip
     return path
 
 
