@@ -22,6 +22,7 @@ CONFIG = ROOT / "deploy" / "serve.yaml"
 START_SECONDS = 120
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # a token would be written into the home folder
+    "RAY_DEDUP_LOGS": "0",  # what two replicas say alike would be shown of one
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",
     "PYTHONPATH": str(ROOT),
@@ -88,6 +89,11 @@ class Cluster:
     def running(self, deployment: str) -> list[int]:
         """Return the process ids of those that answer."""
         return [replica["pid"] for replica in self.replicas(deployment) if replica["state"] == "RUNNING"]
+
+    def hosts(self, sessions: set[str]) -> set[int]:
+        """Return the process ids of the replicas that let these viewers in, as the log tells; it has to be JSON."""
+        let_in = re.findall(r"pid=(\d+)\).*\"viewer_connected\", \"session\": \"(\w+)\"", self.log())
+        return {int(pid) for pid, session in let_in if session in sessions}
 
     def change(self, deployments: dict[str, dict[str, Any]]) -> None:
         """Change the configuration of what runs, as `serve deploy` does."""
