@@ -98,6 +98,8 @@ class Hearing:
 
     def shown(self, now: float) -> tuple[VoiceState, Float32 | None, int | None]:
         """Return the state, the probabilities [7], and the id of the newest chunk behind them."""
+        if self._ring.total and not self.is_live(now):
+            self._restart()
         state, probs = self._shown(now)
         return state, probs, None if probs is None else self._heard_id
 

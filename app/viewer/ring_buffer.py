@@ -43,3 +43,4 @@ class RingBuffer:
     def clear(self) -> None:
         """Forget everything and start at position 0."""
         self.total = 0
+        self._ring[:] = 0

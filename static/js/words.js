@@ -68,7 +68,7 @@ const CLOSED = {
 const DEVICE_STATES = { connecting: "Loading the models", open: "On this device", closed: "Not running" };
 
 const PLACES = {
-  server: "Pictures and sound go to the server, which forgets them at once.",
+  server: "Pictures and sound go to the server, which forgets them within seconds.",
   device: "Pictures and sound stay in this page: nothing is sent. The models are kept by this browser and work offline.",
 };
 

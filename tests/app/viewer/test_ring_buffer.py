@@ -34,3 +34,11 @@ def test_starts_again_when_cleared():
     ring.clear()
     assert ring.total == 0
     assert ring.newest(4).tolist() == []
+
+
+def test_keeps_no_sample_when_cleared():
+    ring = RingBuffer(4)
+    ring.write(np.array([1, 2, 3], np.int16))
+    ring.clear()
+    (held,) = (each for each in vars(ring).values() if isinstance(each, np.ndarray))
+    assert not held.any()

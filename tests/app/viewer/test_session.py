@@ -61,6 +61,15 @@ def states(result):
     return result.voice.state, result.face.state, result.fused.state
 
 
+def held_samples(thing):
+    """Count the samples other than zero that an object of the server's holds, and those that it refers to."""
+    if isinstance(thing, np.ndarray):
+        return np.count_nonzero(thing) if thing.dtype == np.int16 else 0
+    if type(thing).__module__.startswith("app.viewer") and hasattr(thing, "__dict__"):
+        return sum(map(held_samples, vars(thing).values()))
+    return 0
+
+
 def named(probs):
     return pytest.approx(dict(zip(LABELS, probs.tolist(), strict=True)), abs=1e-4)
 
@@ -156,6 +165,16 @@ def test_a_microphone_that_stops_does_not_speak_on():
     result = session.result(3.1)
     assert states(result) == ("absent", "absent", "none")
     assert result.used.audio is None
+
+
+def test_the_sound_of_a_microphone_that_stops_is_forgotten():
+    session = new_session()
+    session.receive_audio(LOUD, 1, 1.0)
+    hear(session, 1.0)
+    session.result(3.0)
+    assert held_samples(session)
+    session.result(3.1)
+    assert not held_samples(session)
 
 
 def test_a_window_never_joins_the_sound_before_and_after_a_gap():
