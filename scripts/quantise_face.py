@@ -20,10 +20,9 @@ from models.inference import FaceModel, Float32
 from models.metrics import paired_interval, report
 from models.onnx_engine import OnnxFace
 from models.publish import card_table
-from models.quantise import quantise
+from models.quantise import SUFFIX, quantise_face
 from scripts.provenance import command_line
 
-SUFFIX: Final = "_int8"
 PICTURES: Final = 256
 """Training pictures, drawn at random, by which the ranges are found."""
 MOST_LOST: Final = 0.005
@@ -56,7 +55,7 @@ def main() -> None:
     target = source.with_name(f"{options.name}{SUFFIX}.onnx")
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, target.name)
-        quantise(source, fresh, crops)
+        quantise_face(source, fresh, crops)
         old, new = answers(before, held_out), answers(OnnxFace(fresh), held_out)
         content = fresh.read_bytes()
     was, now = report(old, held_out.labels), report(new, held_out.labels)

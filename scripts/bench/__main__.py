@@ -65,8 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ravdess", type=Path, metavar="DIR", help="RAVDESS speech (default: a made voice)")
     parser.add_argument("--ravdess-av", type=Path, metavar="DIR", help="MP4s of a person (default: a portrait)")
-    faces = (networks.EMBEDDED, networks.INTEGERS, networks.B2)
+    faces, voices = networks.FACES, networks.VOICES
     parser.add_argument("--face", choices=faces, default=faces[0], help="the face model; b2 is as large as HSEmotion's")
+    parser.add_argument("--voice", choices=voices, default=voices[0], help="the voice model")
     parser.add_argument("--baseline", action="store_true", help="measure the textbook server as well")
     parser.add_argument(
         "--viewers", type=int, nargs="+", metavar="N", help="these numbers of viewers (default: search)"
@@ -99,6 +100,7 @@ def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[s
         "machine": _machine(),
         "commit": _commit(),
         "face": options.face,
+        "voice": options.voice,
         "messages": "JSON" if options.json else "binary",
         "processes": len(places),
         "server_cores": None if places[0] == os.sched_getaffinity(0) else len(places[0]),
@@ -108,7 +110,8 @@ def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[s
     }
     extra = dict(pair.split("=", 1) for pair in options.set)
     with tempfile.TemporaryDirectory() as folder:
-        ours, theirs = ({**chosen, **extra} for chosen in networks.prepare(options.face, Path(folder)))
+        ours, theirs = ({**chosen, **extra} for chosen in
+                        networks.prepare(options.face, options.voice, Path(folder)))
         if options.admission:
             limits = {name: value for name, value in OPEN.items() if name != "ADMISSION_LOAD"}
             with started("app", {**limits, **ours}, places) as servers:

@@ -1,4 +1,4 @@
-"""Which face model the benchmark serves: an embedded one, or one as large as HSEmotion's with made-up weights."""
+"""Which networks the benchmark serves: the embedded ones, or a face model as large as HSEmotion's with made-up weights."""
 
 from pathlib import Path
 from typing import Final
@@ -10,21 +10,24 @@ EMBEDDED: Final = "fer_resnet"
 INTEGERS: Final = "fer_resnet_int8"
 B2: Final = "b2"
 VOICE: Final = "audio_bilstm"
+VOICE_INTEGERS: Final = "audio_bilstm_int8"
+FACES: Final = (EMBEDDED, INTEGERS, B2)
+VOICES: Final = (VOICE, VOICE_INTEGERS)
 
 
-def prepare(face: str, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the settings under which this server, and the textbook server, serve a face model.
+def prepare(face: str, voice: str, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings under which this server, and the textbook server, serve these models.
 
     `B2` is EfficientNet-B2 on 260 x 260 pixels, HSEmotion's architecture; its artefacts are put into `folder`. What it
-    answers means nothing; it costs what the published network costs. `INTEGERS` is the textbook server's `EMBEDDED`.
+    answers means nothing; it costs what the published network costs. PyTorch, and so the textbook server, has no
+    networks in integers: there the same ones in floating point take their place.
     """
-    chosen = {"VOICE_MODEL": VOICE, "FACE_MODEL": face, "WEIGHTS_DIR": str(ROOT / "weights")}
-    if face == INTEGERS:
-        return chosen, {**chosen, "FACE_MODEL": EMBEDDED}
+    chosen = {"VOICE_MODEL": voice, "FACE_MODEL": face, "WEIGHTS_DIR": str(ROOT / "weights")}
     if face == B2:
         _make_b2(folder)
         chosen["WEIGHTS_DIR"] = str(folder)
-    return chosen, chosen
+    in_floats = {INTEGERS: EMBEDDED, VOICE_INTEGERS: VOICE}
+    return chosen, {name: in_floats.get(value, value) for name, value in chosen.items()}
 
 
 def _make_b2(folder: Path) -> None:
@@ -40,5 +43,5 @@ def _make_b2(folder: Path) -> None:
     model = Calibrated(build(info.network, info.options), info).eval()
     model.save(folder / f"{B2}.pt")
     export_onnx(model, folder / f"{B2}.onnx")
-    for suffix in (".onnx", ".pt"):
-        (folder / f"{VOICE}{suffix}").symlink_to(ROOT / "weights" / f"{VOICE}{suffix}")
+    for name in (f"{VOICE}.onnx", f"{VOICE}.pt", f"{VOICE_INTEGERS}.onnx"):
+        (folder / name).symlink_to(ROOT / "weights" / name)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.bench.networks import VOICE
 from scripts.bench.observed import DELAY_LIMIT
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -31,7 +32,7 @@ def _parts(run: dict[str, Any]) -> Iterable[str]:
     machine = run["machine"]
     named = _named(run)
     title = " and ".join(named.values()) or "admission"
-    yield f"### {title[0].upper()}{title[1:]}, face model `{run['face']}`"
+    yield f"### {title[0].upper()}{title[1:]}, {_models(run)}"
     yield (
         f"{machine['processor']}, {machine['cores']} cores; {run['messages']} messages, "
         f"{_places(run)}; {run['source']}; {run['seconds']:g} s for each load; "
@@ -45,6 +46,11 @@ def _parts(run: dict[str, Any]) -> Iterable[str]:
         yield _stages(run["stages"])
     if "admission" in run:
         yield _admission(run["admission"])
+
+
+def _models(run: dict[str, Any]) -> str:
+    voice = run.get("voice", VOICE)  # what every run before this was told had
+    return f"face model `{run['face']}`" + (f", voice model `{voice}`" if voice != VOICE else "")
 
 
 def _named(run: dict[str, Any]) -> dict[str, str]:
@@ -176,7 +182,7 @@ def plot(run: dict[str, Any], path: Path) -> None:
         axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:.0f}")
         axis.set_minor_formatter(mpl.ticker.NullFormatter())
-    axes.set_title(f"{run['machine']['processor']}, {run['machine']['cores']} cores, face model {run['face']}", size=9)
+    axes.set_title(f"{run['machine']['processor']}, {run['machine']['cores']} cores, {_models(run).replace('`', '')}", size=9)
     axes.grid(visible=True, which="both", linewidth=0.3)
     axes.legend()
     figure.savefig(path, dpi=150)

@@ -9,9 +9,9 @@ import torch
 from models.artefact import ArtefactError, ArtefactInfo
 from models.crop import FER2013
 from models.export import export_onnx
-from models.loading import load_face
-from models.onnx_engine import OnnxFace
-from models.quantise import quantise
+from models.loading import load_face, load_voice
+from models.onnx_engine import OnnxFace, OnnxVoice
+from models.quantise import quantise_face, quantise_voice
 from models.registry import build
 from models.torch_engine import Calibrated
 
@@ -35,7 +35,7 @@ def test_integers_say_what_floating_point_says(
     settle(network, torch.from_numpy(crops).permute(0, 3, 1, 2).float())
     info = ArtefactInfo("small", "face", "face_resnet", options, size=48, channels=1, geometry=FER2013)
     export_onnx(Calibrated(network, info).eval(), tmp_path / "small.onnx")
-    quantise(tmp_path / "small.onnx", tmp_path / "small_int8.onnx", crops)
+    quantise_face(tmp_path / "small.onnx", tmp_path / "small_int8.onnx", crops)
     before, after = OnnxFace(tmp_path / "small.onnx"), OnnxFace(tmp_path / "small_int8.onnx")
     assert after.name == "small_int8"
     assert (after.size, after.channels, after.geometry, after.traits) == (48, 1, FER2013, before.traits)
@@ -48,7 +48,7 @@ def test_integers_say_what_floating_point_says(
 
 def test_what_is_no_face_artefact_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="expected a face model"):
-        quantise(WEIGHTS / "audio_bilstm.onnx", tmp_path / "voice_int8.onnx", np.zeros((1, 48, 48, 1), np.uint8))
+        quantise_face(WEIGHTS / "audio_bilstm.onnx", tmp_path / "voice_int8.onnx", np.zeros((1, 48, 48, 1), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
@@ -58,3 +58,38 @@ def test_the_shipped_integers_say_what_the_shipped_network_says(astronaut: np.nd
     old, new = (load_face(name, engine="onnx", weights_dir=WEIGHTS) for name in ("fer_resnet", "fer_resnet_int8"))
     np.testing.assert_allclose(old.predict(crops), new.predict(crops), atol=0.08)
     assert (old.size, old.channels, old.geometry, old.traits) == (new.size, new.channels, new.geometry, new.traits)
+
+
+def sounds(count: int) -> np.ndarray:
+    """Tones that swell and fade, each of a pitch and a loudness of its own [count, 16000]."""
+    rng, times = np.random.default_rng(0), np.arange(16_000) / 16_000
+    pitches, gains = rng.uniform(90, 400, (count, 1)), rng.uniform(0.02, 0.5, (count, 1))
+    waves = sum(np.sin(2 * np.pi * pitches * k * times) / k for k in range(1, 9))
+    swelling = 1 + np.sin(2 * np.pi * rng.uniform(1, 6, (count, 1)) * times)
+    return (8000 * gains * waves * swelling + rng.normal(0, 20, (count, 16_000))).clip(-32768, 32767).astype(np.int16)
+
+
+def test_a_voice_network_in_integers_says_what_it_says_in_floating_point(tmp_path: Path) -> None:
+    source, target = WEIGHTS / "audio_bilstm.onnx", tmp_path / "voice_int8.onnx"
+    windows, references = sounds(24), np.random.default_rng(1).normal(0, 0.2, (24, 80)).astype(np.float32)
+    quantise_voice(source, target, windows)
+    before, after = OnnxVoice(source), OnnxVoice(target)
+    assert after.name == "voice_int8"
+    assert (after.traits, after.heard) == (before.traits, before.heard)
+    for who in (None, references):
+        old, new = before.predict(windows, who), after.predict(windows, who)
+        assert new.sum(axis=1) == pytest.approx(np.ones(24), abs=1e-5)
+        assert 0 < np.abs(old - new).max() < 0.1 * np.ptp(old)
+    # The spectrogram stays as it is, and with it what a person's reference is made of.
+    np.testing.assert_allclose(after.describe(windows), before.describe(windows), atol=1e-5)
+    assert target.stat().st_size < 0.5 * source.stat().st_size
+
+
+def test_the_shipped_voice_in_integers_says_what_the_shipped_one_says_whoever_else_asks() -> None:
+    windows = sounds(16)
+    old, new = (load_voice(name, engine="onnx", weights_dir=WEIGHTS) for name in ("audio_bilstm", "audio_bilstm_int8"))
+    together = new.predict(windows)
+    np.testing.assert_allclose(old.predict(windows), together, atol=0.04)
+    # The LSTM takes the range of its inputs from the whole call.
+    np.testing.assert_allclose(np.concatenate([new.predict(row[None]) for row in windows]), together, atol=0.01)
+    assert (old.traits, old.heard) == (new.traits, new.heard)

@@ -262,7 +262,7 @@ def visited(server: Subject) -> int:
 def test_viewers_of_the_real_server_get_their_results(
     material: Material, tmp_path: Path, binary: bool, processes: int
 ) -> None:
-    ours, _ = networks.prepare(networks.INTEGERS, tmp_path)
+    ours, _ = networks.prepare(networks.INTEGERS, networks.VOICE, tmp_path)
     conditions = measure.Conditions(material, 2.0, binary, None, 1, lambda _: None)
     places = [frozenset(os.sched_getaffinity(0))] * processes  # a core each may be one that other tests keep busy
     with started("app", {**OPEN, **ours}, places) as servers:
@@ -304,7 +304,7 @@ def test_every_part_of_a_result_costs_something(
 ) -> None:
     monkeypatch.setattr(stages, "SECONDS", 0.02)
     monkeypatch.setattr(stages, "BATCHES", (1, 2))
-    ours, _ = networks.prepare(networks.INTEGERS, tmp_path)
+    ours, _ = networks.prepare(networks.INTEGERS, networks.VOICE, tmp_path)
     found = stages._measure(ours, material)
     assert min(found["parts"].values()) > 0
     assert found["floor"] == pytest.approx(
