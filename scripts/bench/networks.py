@@ -1,4 +1,4 @@
-"""Which networks the benchmark serves: the embedded ones, or a face model as large as HSEmotion's with made-up weights."""
+"""Which networks the benchmark serves: embedded ones, or a face model as large as HSEmotion's with made-up weights."""
 
 from pathlib import Path
 from typing import Final
