@@ -66,7 +66,7 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
     Beyond the frame's edge the nearest pixel is repeated. Shrinking averages areas (no aliasing).
 
     Args:
-        image: RGB frame [H, W, 3].
+        image: RGB frame [H, W, 3], or a grey one [H, W] where the result is to be grey.
         box: the detector's box, in fractions of the frame.
         geometry: the framing that the network was trained on.
         size: side of the result in pixels.
@@ -82,9 +82,12 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
     cut = _upright(image, region, side) if roll == 0.0 else _leaning(image, box, geometry, side, roll)
     interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     face = np.asarray(cv2.resize(cut, (size, size), interpolation=interpolation), np.uint8)
-    if channels == 1:
-        return np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
-    return face
+    return face if channels == 3 else to_grey(face)[:, :, None]
+
+
+def to_grey(image: UInt8) -> UInt8:
+    """Return the luma [H, W] of an RGB picture [H, W, 3]; of a grey one, the picture itself."""
+    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _upright(image: UInt8, region: Box, side: int) -> UInt8:

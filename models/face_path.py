@@ -88,6 +88,7 @@ class DetectedFacePath:
         self._fusion = fusion
         self._max_pixels = max_pixels
         self._detect_every = detect_every
+        self._is_grey = all(framed.channels == 1 for framed in (model, fusion) if framed is not None)
 
     def analyse(
         self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
@@ -98,11 +99,10 @@ class DetectedFacePath:
         with_face: list[int] = []
         for jpeg, trace in zip(jpegs, traces or repeat(None, len(jpegs)), strict=True):
             try:
-                image = decode_jpeg(jpeg, max_pixels=self._max_pixels)
+                image, face, fresh = self._find(jpeg, trace)
             except InvalidImageError as error:
                 outcomes.append(error)
                 continue
-            face, fresh = self._find(image, trace)
             if face is None:
                 outcomes.append(FaceReading())
                 continue
@@ -136,12 +136,20 @@ class DetectedFacePath:
         cut = cut_out(image, face, self.framed)
         return FaceReading(face.box, self.model.predict(cut[None])[0], self._for_fusion(image, face, cut))
 
-    def _find(self, image: UInt8, trace: Trace | None) -> tuple[Located | None, Trace | None]:
-        """Return the largest face, or the one of the trace while that can be followed, and its trace for later."""
-        if trace is not None and trace.frames + 1 < self._detect_every and (followed := follow(image, trace)):
-            return followed.face, followed
+    def _find(self, jpeg: bytes, trace: Trace | None) -> tuple[UInt8, Located | None, Trace | None]:
+        """Return a frame's pixels, the face of `trace` where it can be followed or else the largest, and its trace.
+
+        The pixels are grey where nobody who looks at them needs colours; the detector does.
+        """
+        image = None
+        if trace is not None and trace.frames + 1 < self._detect_every:
+            image = decode_jpeg(jpeg, max_pixels=self._max_pixels, grey=self._is_grey)
+            if followed := follow(image, trace):
+                return image, followed.face, followed
+        if image is None or self._is_grey:
+            image = decode_jpeg(jpeg, max_pixels=self._max_pixels)
         face = self.detector.detect(image)
-        return face, None if face is None or self._detect_every == 1 else begin(image, face)
+        return image, face, None if face is None or self._detect_every == 1 else begin(image, face)
 
     def _for_fusion(self, image: UInt8, face: Located, cut: UInt8) -> UInt8 | None:
         """Return the face's crop for the fusion network: `cut`, the face model's own, where both take the same."""
@@ -155,7 +163,7 @@ class DetectedFacePath:
 
 
 def cut_out(image: UInt8, face: Located, framed: Framed) -> UInt8:
-    """Cut a face out of an RGB frame [H, W, 3], levelled by its eyes: the crop [size, size, channels]."""
+    """Cut a face out of a frame [H, W, 3] or [H, W], levelled by its eyes: the crop [size, size, channels]."""
     height, width = image.shape[:2]
     return crop(image, face.box, framed.geometry, framed.size, framed.channels, face.roll(width, height))
 

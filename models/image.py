@@ -64,7 +64,7 @@ def read_header(jpeg: bytes) -> JpegHeader:
     raise InvalidImageError("not a JPEG that can be decoded")
 
 
-def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
+def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS, grey: bool = False) -> UInt8:
     """Decode a grey or colour JPEG.
 
     An EXIF orientation is applied, so that the picture is upright as a browser would show it.
@@ -72,9 +72,10 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
     Args:
         jpeg: the file's bytes.
         max_pixels: limit on width x height, checked before decoding.
+        grey: whether luma is enough, which takes less than half the time.
 
     Returns:
-        RGB pixels [height, width, 3], UInt8.
+        RGB pixels [height, width, 3], or with `grey` luma [height, width] (ITU-R BT.601); UInt8.
 
     Raises:
         InvalidImageError: not a JPEG, cut short, larger than `max_pixels`, longer than `MAX_SIDE`, of more than
@@ -96,8 +97,9 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8:
     # A cut JPEG decodes to a picture with a grey lower part; that must not be shown to a model.
     if _END not in jpeg[-64:]:
         raise InvalidImageError("the JPEG is cut short")
+    kind = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
     try:
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), kind)
     except cv2.error:
         image = None
     if image is None:

@@ -60,7 +60,7 @@ class Trace:
     Attributes:
         face: Where it was in the newest frame.
         pattern: How it looked when the detector found it [28, 28], grey.
-        shape: Of both frames [H, W, 3]: in one of other proportions the face's box would be squeezed.
+        shape: Of both frames [H, W]: in one of other proportions the face's box would be squeezed.
         frames: In which it has been followed since.
     """
 

@@ -10,6 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from models.crop import to_grey
 from models.inference import Box, Located, Trace, UInt8
 
 BOX: Final = 24
@@ -24,12 +25,17 @@ ALIKE: Final = 0.85
 
 def begin(image: UInt8, face: Located) -> Trace:
     """Return the trace of a face that the detector found in an RGB frame [H, W, 3]."""
-    return Trace(face, _grey(image, face.box, PATTERN), image.shape)
+    return Trace(face, _grey(image, face.box, PATTERN), image.shape[:2])
 
 
 def follow(image: UInt8, trace: Trace) -> Trace | None:
-    """Return the trace with the face's place in an RGB frame [H, W, 3]; None where it is not there, or altered."""
-    if image.shape != trace.shape:
+    """Return the trace with the face's place in a frame; None where it is not there, or altered.
+
+    Args:
+        image: RGB [H, W, 3], or grey [H, W], which takes less time.
+        trace: Of the frame before.
+    """
+    if image.shape[:2] != trace.shape:
         return None
     correlation = cv2.matchTemplate(_grey(image, trace.face.box, REACH), trace.pattern, cv2.TM_CCOEFF_NORMED)
     _, best, _, (across, down) = cv2.minMaxLoc(correlation)
@@ -50,5 +56,5 @@ def _grey(image: UInt8, box: Box, side: int) -> UInt8:
         image, np.array([[step, 0, left + step / 2], [0, step, top + step / 2]]), (2 * side, 2 * side),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    grey = cv2.resize(cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY), (side, side), interpolation=cv2.INTER_AREA)
+    grey = cv2.resize(to_grey(np.asarray(fine, np.uint8)), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(grey, np.uint8)

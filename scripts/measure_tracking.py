@@ -18,11 +18,14 @@ import numpy as np
 
 from app.settings import Settings
 from models.face_path import DetectedFacePath, cut_out, load_face_path
+from models.image import decode_jpeg
 from models.inference import Float32, Located, Trace, UInt8
 from models.tracking import begin, follow
 
 WIDTH = 480
 """Pixels to which frames are shrunk, as the page does."""
+QUALITY = 80
+"""Of their JPEGs, likewise."""
 
 Answer = TypeVar("Answer")
 
@@ -48,27 +51,34 @@ class Measurement:
         self._detect_every = detect_every
         self.frames = self.lost = 0
         self.followed: list[Followed] = []
-        self.seconds: dict[str, list[float]] = {"detector": [], "following": [], "beginning": []}
+        self.seconds: dict[str, list[float]] = {
+            part: [] for part in ("detector", "following", "beginning", "colours", "grey")
+        }
 
-    def play(self, frames: list[UInt8]) -> None:
-        """Follow a face through frames [H, W, 3] of one film."""
+    def play(self, frames: list[bytes]) -> None:
+        """Follow a face through the frames of one film, as JPEGs."""
         trace: Trace | None = None
-        for image in frames:
+        for jpeg in frames:
             self.frames += 1
+            image = self._timed("colours", lambda jpeg=jpeg: decode_jpeg(jpeg))
             face = self._timed("detector", lambda image=image: self._path.detector.detect(image))
             fresh = None
             if trace is not None and trace.frames + 1 < self._detect_every:
-                fresh = self._timed("following", lambda image=image, trace=trace: follow(image, trace))
+                grey = self._timed("grey", lambda jpeg=jpeg: decode_jpeg(jpeg, grey=True))
+                fresh = self._timed("following", lambda grey=grey, trace=trace: follow(grey, trace))
                 self.lost += fresh is None
                 if fresh is not None and face is not None:
-                    self._compare(image, face, trace, fresh)
+                    # As the server does, where the network takes grey crops.
+                    seen = grey if self._path.framed.channels == 1 else image
+                    self._compare((image, seen), face, trace, fresh)
             if fresh is None and face is not None:
                 fresh = self._timed("beginning", lambda image=image, face=face: begin(image, face))
             trace = fresh
 
-    def _compare(self, image: UInt8, face: Located, before: Trace, now: Trace) -> None:
-        height, width = image.shape[:2]
-        probs = self._path.model.predict(np.stack([cut_out(image, one, self._path.framed) for one in (face, now.face)]))
+    def _compare(self, images: tuple[UInt8, UInt8], face: Located, before: Trace, now: Trace) -> None:
+        height, width = images[0].shape[:2]
+        crops = [cut_out(image, one, self._path.framed) for image, one in zip(images, (face, now.face), strict=True)]
+        probs = self._path.model.predict(np.stack(crops))
 
         def distance(one: Located, other: Located) -> float:
             across, down = one.box.x - other.box.x, one.box.y - other.box.y
@@ -98,8 +108,8 @@ class Measurement:
         print(", ".join(f"{what} {1000 * t:.3f} ms ({t / whole:.2f})" for what, t in medians.items()))
 
 
-def phases(film: Path, interval: float) -> Iterator[list[UInt8]]:
-    """Yield the RGB frames of a film, `interval` seconds apart, beginning at each frame of the first interval."""
+def phases(film: Path, interval: float) -> Iterator[list[bytes]]:
+    """Yield the frames of a film as JPEGs, `interval` seconds apart, beginning at each frame of the first interval."""
     video = cv2.VideoCapture(str(film))
     step = max(1, round(video.get(cv2.CAP_PROP_FPS) * interval))
     frames = []
@@ -109,7 +119,7 @@ def phases(film: Path, interval: float) -> Iterator[list[UInt8]]:
             break
         height, width = frame.shape[:2]
         small = cv2.resize(frame, (WIDTH, WIDTH * height // width), interpolation=cv2.INTER_AREA)
-        frames.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8))
+        frames.append(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
     video.release()
     for first in range(step):
         yield frames[first::step]

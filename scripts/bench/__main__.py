@@ -110,8 +110,7 @@ def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[s
     }
     extra = dict(pair.split("=", 1) for pair in options.set)
     with tempfile.TemporaryDirectory() as folder:
-        ours, theirs = ({**chosen, **extra} for chosen in
-                        networks.prepare(options.face, options.voice, Path(folder)))
+        ours, theirs = ({**chosen, **extra} for chosen in networks.prepare(options.face, options.voice, Path(folder)))
         if options.admission:
             limits = {name: value for name, value in OPEN.items() if name != "ADMISSION_LOAD"}
             with started("app", {**limits, **ours}, places) as servers:

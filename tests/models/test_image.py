@@ -45,6 +45,19 @@ def test_grey_becomes_three_equal_channels() -> None:
     assert (image[..., :1] == image).all()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_luma_alone_is_that_of_the_colours(mode: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(quadrants(mode), quality=95, exif=exif, **({"subsampling": 0} if mode == "RGB" else {}))
+    colours = decode_jpeg(data)
+    luma = decode_jpeg(data, grey=True)
+    assert luma.shape == colours.shape[:2]
+    assert luma.dtype == np.uint8
+    assert np.abs(luma - colours @ (0.299, 0.587, 0.114)).max() < 2
+
+
 def test_exif_orientation_turns_the_picture_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise

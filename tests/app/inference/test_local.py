@@ -63,7 +63,7 @@ async def test_the_face_path_is_told_where_the_face_was():
             return super().analyse(jpegs)
 
     inference = LocalInference(MeanVoice(), Following())
-    trace = Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8), (48, 64, 3))
+    trace = Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8), (48, 64))
     await inference.face(FACE)
     await inference.face(FACE, trace)
     assert told == [None, trace]

@@ -75,7 +75,7 @@ def named(probs):
 
 
 def test_the_next_picture_comes_with_the_trace_of_the_last_face():
-    session, trace = new_session(), Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8), (48, 64, 3))
+    session, trace = new_session(), Trace(HaarFace(BOX, 1), np.zeros((28, 28), np.uint8), (48, 64))
     session.receive_frame(FACE, 1, 0.1)
     first = session.take_frame(0.5)
     assert first.trace is None
@@ -90,7 +90,7 @@ def test_the_next_picture_comes_with_the_trace_of_the_last_face():
 
 def test_how_a_face_looked_is_forgotten_when_its_frame_grows_stale():
     session, pattern = new_session(), np.zeros((28, 28), np.uint8)
-    look, trace = weakref.ref(pattern), Trace(HaarFace(BOX, 1), pattern, (48, 64, 3))
+    look, trace = weakref.ref(pattern), Trace(HaarFace(BOX, 1), pattern, (48, 64))
     session.receive_frame(FACE, 1, 0.1)
     session.saw(session.take_frame(0.5), FaceReading(BOX, face_probs(FACE), trace=trace), 0.5)
     del pattern, trace
