@@ -87,7 +87,7 @@ class SpeechBatches:
             yield (inputs if self._adaptive is None else (inputs, torch.from_numpy(references))), targets
 
     def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
-        """Draw a window of `length` samples that is mostly speech."""
+        """Draw a window of `length` samples, a good part of it speech."""
         sound = self._sounds[index][1]
         return cut(sound, draw_start(sound, self._spans[index], length, rng), length)
 

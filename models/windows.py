@@ -62,10 +62,13 @@ def draw_length(rng: np.random.Generator) -> int:
 
 
 def draw_start(clip: Int16, span: tuple[int, int], length: int, rng: np.random.Generator) -> int:
-    """Draw where a window of `length` samples begins that is mostly speech, which lies in `span`."""
+    """Draw where a window of `length` samples begins, two fifths of which or more are speech, which lies in `span`.
+
+    A stream has such windows too, whenever somebody begins to speak or has ended.
+    """
     last = max(0, len(clip) - length)
-    low = min(last, max(0, span[0] - int(0.3 * length)))
-    high = max(low, min(last, span[1] - int(0.7 * length)))
+    low = min(last, max(0, span[0] - int(0.6 * length)))
+    high = max(low, min(last, span[1] - int(0.4 * length)))
     return int(rng.integers(low, high + 1))
 
 

@@ -1,9 +1,12 @@
 """Voice networks: waveforms in, logits out."""
 
+import librosa
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.features import N_MFCC, Cepstrum, LogMel
+from models.features import N_MELS, N_MFCC, Cepstrum, LogMel
+from models.inference import SAMPLE_RATE
 
 LOUD_DB = 25.0
 """Frames so far below a window's loudest are pauses."""
@@ -34,6 +37,41 @@ class SpecAugment(nn.Module):
         start = torch.rand(count, 1, device=device) * (length - width)
         at = torch.arange(length, device=device).unsqueeze(0)
         return (at >= start) & (at < start + width)
+
+
+class VocalTracts(nn.Module):
+    """Make vocal tracts longer or shorter while training: other speakers (VTLP, Jaitly & Hinton 2013).
+
+    A log-mel spectrogram is stretched or squeezed along the frequencies in Hz, its ends held fast; pitch and formants
+    move, the pace does not.
+
+    Args:
+        widest: Largest change, as the logarithm of the factor.
+        share: Of the examples that are changed.
+    """
+
+    centres: Tensor
+
+    def __init__(self, widest: float = 0.12, share: float = 0.5) -> None:
+        super().__init__()
+        self.widest, self.share = widest, share
+        centres = librosa.mel_frequencies(N_MELS + 2, fmin=0.0, fmax=SAMPLE_RATE / 2)[1:-1]
+        self.register_buffer("centres", torch.from_numpy(centres.astype(np.float32)), persistent=False)
+
+    def forward(self, log_mel: Tensor, fixed: Tensor) -> Tensor:
+        """Change some of [B, 64, T], but none of those that the mask `fixed` [B] names."""
+        if not self.training:
+            return log_mel
+        count, bands, frames = log_mel.shape
+        factor = torch.exp((torch.rand(count, 1, device=log_mel.device) * 2 - 1) * self.widest)
+        still = (torch.rand(count, 1, device=log_mel.device) >= self.share) | fixed.unsqueeze(1)
+        wanted = self.centres * torch.where(still, torch.ones_like(factor), factor)
+        wanted = wanted.clamp(self.centres[0], self.centres[-1])
+        above = torch.searchsorted(self.centres, wanted).clamp(1, bands - 1)
+        below = above - 1
+        part = (wanted - self.centres[below]) / (self.centres[above] - self.centres[below])
+        low, high = (log_mel.gather(1, at.unsqueeze(2).expand(-1, -1, frames)) for at in (below, above))
+        return torch.lerp(low, high, part.unsqueeze(2))
 
 
 class AttentionPooling(nn.Module):
@@ -68,7 +106,8 @@ class AudioBiLSTM(nn.Module):
                  classes: int = 7, adaptive: bool = False) -> None:  # fmt: skip
         super().__init__()
         self.adaptive = adaptive
-        self.log_mel, self.augment, self.cepstrum = LogMel(), SpecAugment(), Cepstrum()
+        self.log_mel, self.cepstrum = LogMel(), Cepstrum()
+        self.speakers, self.augment = VocalTracts(), SpecAugment()
         # Of all people's speech; the trainer sets them.
         self.register_buffer("mean", torch.zeros(N_MFCC, 1), persistent=adaptive)
         self.register_buffer("deviation", torch.ones(N_MFCC, 1), persistent=adaptive)
@@ -94,9 +133,13 @@ class AudioBiLSTM(nn.Module):
         self.pool = AttentionPooling(pooled)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * pooled, classes))
 
-    def features(self, waveform: Tensor) -> Tensor:
-        """Map waveforms [B, N] in -1..1 to MFCC [B, 40, T]."""
-        mfcc: Tensor = self.cepstrum(self.augment(self.log_mel(waveform)))
+    def features(self, waveform: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Map waveforms [B, N] in -1..1, and who speaks (as in `forward`), to MFCC [B, 40, T].
+
+        While training, voices of nobody known become others'; a reference is of a voice as it is.
+        """
+        known = waveform.new_zeros(len(waveform), dtype=torch.bool) if reference is None else reference.any(dim=1)
+        mfcc: Tensor = self.cepstrum(self.augment(self.speakers(self.log_mel(waveform), known)))
         return mfcc
 
     def describe(self, waveform: Tensor) -> Tensor:
@@ -144,4 +187,4 @@ class AudioBiLSTM(nn.Module):
             waveform: [B, N] in -1..1 (16 kHz, 0.5-4 s).
             reference: Of each one's speaker [B, 80], from `models.calibration`; zeros, or None, for nobody known.
         """
-        return self.classify(self.features(waveform), reference)
+        return self.classify(self.features(waveform, reference), reference)

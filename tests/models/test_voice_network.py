@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.calibration import REFERENCE, reference
-from models.features import N_MFCC
-from models.networks.voice import AudioBiLSTM, SpecAugment
+from models.features import N_MELS, N_MFCC, LogMel
+from models.networks.voice import AudioBiLSTM, SpecAugment, VocalTracts
 from models.voice_batches import set_population
 from tests.models.voices import people, say, small_network
 
@@ -143,3 +143,40 @@ def test_parts_are_hidden_while_training_only() -> None:
     changed = (hidden != given).float().mean(dim=(1, 2))
     assert (changed > 0).any() and changed.max() < 0.6
     assert hide.eval()(given) is given
+
+
+def centre(log_mel: torch.Tensor) -> torch.Tensor:
+    """Return the frequency [B] in Hz about which each spectrogram [B, 64, T] is."""
+    tracts, power = VocalTracts(), 10 ** (log_mel / 10)
+    return (power.mean(dim=2) * tracts.centres).sum(dim=1) / power.mean(dim=2).sum(dim=1)
+
+
+def test_vocal_tracts_move_a_tone_up_and_down_by_as_much_as_they_may() -> None:
+    torch.manual_seed(0)
+    tone = torch.sin(2 * torch.pi * 1500 * torch.arange(16_000) / 16_000).expand(64, -1)
+    given = LogMel()(tone)
+    moved = VocalTracts(widest=0.12, share=0.5).train()(given, torch.zeros(64, dtype=torch.bool))
+    ratio = (centre(moved) / centre(given)).log()
+    assert moved.shape == given.shape == (64, N_MELS, 101)
+    assert 0.3 < (moved == given).all(dim=2).all(dim=1).float().mean() < 0.7
+    assert ratio.min() < -0.06 and ratio.max() > 0.06
+    assert ratio.abs().max() < 0.12 + 0.03  # bands of that height are 0.06 apart
+
+
+def test_vocal_tracts_stay_as_they_are_where_the_speaker_is_told_and_in_use() -> None:
+    torch.manual_seed(0)
+    given, half = torch.randn(64, N_MELS, 101), torch.arange(64) < 32
+    tracts = VocalTracts(share=1.0).train()
+    changed = (tracts(given, half) != given).any(dim=2).any(dim=1)
+    assert changed.tolist() == (~half).tolist()
+    assert tracts.eval()(given, half) is given
+
+
+def test_a_training_network_leaves_the_voices_that_a_reference_tells_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, seen = small_network().train(), []
+    monkeypatch.setattr(network.speakers, "forward", lambda log_mel, fixed: seen.append(fixed) or log_mel)
+    who = torch.zeros(3, REFERENCE)
+    who[1, 4] = -0.1
+    network(waveforms(), who)
+    network(waveforms())
+    assert [fixed.tolist() for fixed in seen] == [[False, True, False], [False, False, False]]
