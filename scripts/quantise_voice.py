@@ -3,7 +3,7 @@
 python -m scripts.quantise_voice NAME --ravdess DIR [--folds NAME ...]
 
 What it costs is measured on people whom the artefact has not heard; with --folds by the artefacts of a
-cross-validation, each on its own. It is served by VOICE_MODEL=NAME_int8, in about two thirds of the time.
+cross-validation, each on its own. It is served by VOICE_MODEL=NAME_int8, in about two thirds of the time of NAME.
 """
 
 import argparse
@@ -32,21 +32,27 @@ from scripts.train_voice import ACTORS
 
 WINDOW: Final = "1 s window"
 CLIPS: Final = 256
-"""Clips of people it has heard, drawn at random, by one window of each of which the ranges are found."""
+"""Most clips of people it has heard, drawn at random, by one window of each of which the ranges are found."""
 MOST_LOST: Final = 0.005
 """Of a view's UAR that an artefact may lose; one that loses more is not kept."""
 
 
 def examples(heard: frozenset[str], clips: Sequence[Clip]) -> Int16:
-    """Return windows of 1 s [N, 16000] of people whom a model has heard."""
+    """Return windows of 1 s [N, 16000] of people whom a model has heard.
+
+    Raises:
+        DataLayoutError: There are none.
+    """
     rng = np.random.default_rng(0)
     theirs = [clip for clip in clips if clip.speaker in heard]
+    if not theirs:
+        raise DataLayoutError("there is no clip of anybody whom the artefact has heard, to find its ranges by")
     drawn = [theirs[index] for index in rng.permutation(len(theirs))[:CLIPS]]
     return np.stack([rng.choice(stream_windows(sound)) for _, sound in read_clips(drawn)])
 
 
 def main() -> None:
-    """Parse the command line, quantise, compare, and keep or delete."""
+    """Parse the command line, measure what it costs, and write the artefact and its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of the artefact, an .onnx in the weights' folder")
     parser.add_argument("--ravdess", type=Path, required=True, help="RAVDESS' folder of speech")
@@ -58,7 +64,8 @@ def main() -> None:
         words = _cost(options.weights, options.folds or [options.name], clips)
         source, name = options.weights / f"{options.name}.onnx", f"{options.name}{SUFFIX}"
         target = source.with_name(f"{name}.onnx")
-        quantise_voice(source, target, examples(OnnxVoice(source).heard, clips))
+        windows = examples(OnnxVoice(source).heard, clips)
+        quantise_voice(source, target, windows)
     except (ArtefactError, DataLayoutError, LeakageError) as error:
         raise SystemExit(str(error)) from error
     record_sum(target)
@@ -67,7 +74,7 @@ def main() -> None:
         "",
         f"- `{options.name}` in 8-bit integers: its convolutions and its LSTM, not its spectrogram; data, licence and",
         f"  protocol: [{options.name}.md]({options.name}.md)",
-        f"- Ranges: least and largest on a window each of {CLIPS} clips of people it has heard, drawn at random",
+        f"- Ranges: least and largest on a window each of {len(windows)} clips of people it has heard, drawn at random",
         f"- Measured by {', '.join(options.folds or [options.name])}, on RAVDESS actors whom they have not heard:",
         *(f"  - {line}" for line in words),
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",

@@ -67,9 +67,9 @@ class Fusing:
         if not self._is_stale(pair.at, now):
             self.answers.add(probs, pair.at)
 
-    def forget(self, now: float) -> None:
-        """Let go of what has grown stale."""
-        if self._heard is not None and self._is_stale(self._heard[0], now):
+    def forget(self, now: float, *, hears: bool = True) -> None:
+        """Let go of what has grown stale, and of the window where no sound arrives any more."""
+        if self._heard is not None and (not hears or self._is_stale(self._heard[0], now)):
             self._heard = None
         if self._seen is not None and self._is_stale(self._seen[0], now):
             self._seen = None

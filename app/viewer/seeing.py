@@ -58,10 +58,8 @@ class Seeing:
 
     def take(self, now: float) -> Picture | None:
         """Return the newest frame, once, unless it has grown stale."""
+        self._forget(now)
         picture, self._waiting = self._waiting, None
-        if picture is not None and self._is_stale(picture.at, now):
-            self.dropped += 1
-            return None
         if picture is None or self._seen is None:
             return picture
         return replace(picture, trace=self._seen.trace)
@@ -74,6 +72,7 @@ class Seeing:
 
     def shown(self, now: float) -> tuple[FaceState, Float32 | None, Box | None, int | None]:
         """Return the state, the probabilities [7], the face's box, and the id of the frame behind them."""
+        self._forget(now)
         if self._seen is None:
             return "absent", None, None, None
         at, number, box, is_face, _ = self._seen
@@ -83,6 +82,12 @@ class Seeing:
         if not is_face:
             return "no_face", None, box, number
         return "ok", self.answers.mean(now), box, number
+
+    def _forget(self, now: float) -> None:
+        """Drop a frame that grew stale before anybody was free to look at it."""
+        if self._waiting is not None and self._is_stale(self._waiting.at, now):
+            self._waiting = None
+            self.dropped += 1
 
     def _is_stale(self, at: float, now: float) -> bool:
         return now - at > self._stale_after

@@ -186,7 +186,7 @@ class Session:
         Where both are shown the fusion model's answers count; until there is one, and without such a model, late
         fusion does.
         """
-        self._fusing.forget(now)
+        self._fusing.forget(now, hears=self._hearing.is_live(now))
         if voice is None:  # a voice that begins anew has no part in answers about the old one
             self._fusing.answers.clear()
         together = None if face is None else self._fusing.answers.mean(now)

@@ -122,6 +122,11 @@ def _states() -> Iterator[Case]:
 
 
 def _late_and_lost() -> Iterator[Case]:
+    yield case("sound that ended before anybody asked has no level", audio(1.0, 1), result(3.125), result(3.625))
+    yield case(
+        "a frame that nobody looked at in time is gone", frame(1.0, 1), result(3.0), result(3.125),
+        frame(4.0, 2), see(4.0, HAPPY), result(4.0),
+    )  # fmt: skip
     yield case(
         "sound before and after a gap is never joined",
         audio(0.5, 1),

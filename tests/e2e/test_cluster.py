@@ -230,7 +230,7 @@ async def viewers(cluster: Cluster) -> AsyncIterator[tuple[list[asyncio.Task[Non
             ends.append([code, socket.close_code])
 
     def is_spread() -> bool:
-        return cluster.hosts(sessions) == set(cluster.running("Ingress"))
+        return len(there := cluster.hosts(sessions)) == 2 and there == set(cluster.running("Ingress"))
 
     held: list[asyncio.Task[None]] = []
     try:

@@ -14,6 +14,7 @@ from models.crop import FER2013, CropGeometry, Framing, crop
 from models.detection import Detection, FaceDetector
 from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE, DetectedFacePath, load_face_path
+from models.image import decode_jpeg
 from models.inference import FacePath, FaceReading, InvalidImageError, Traits
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
@@ -234,26 +235,41 @@ def test_each_picture_goes_by_its_own_viewers_trace(weights: Path, astronaut: np
     path.close()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_face_that_is_followed_comes_in_the_colours_that_its_network_takes(
-    astronaut_jpeg: bytes, channels: int
+class Looking:
+    """A face model that says nothing, and keeps the crops that it gets; or who else says which crops it takes."""
+
+    name, traits, size, geometry = "looking", Traits(), 48, FER2013
+
+    def __init__(self, channels: int) -> None:
+        self.channels, self.seen = channels, []
+
+    def predict(self, crops: np.ndarray) -> np.ndarray:
+        self.seen.append(crops[0])
+        return np.full((len(crops), 7), 1 / 7, np.float32)
+
+
+@pytest.mark.parametrize(("channels", "fusion"), [(1, None), (1, 1), (3, None), (3, 1), (1, 3)])
+def test_a_face_that_is_followed_comes_in_the_colours_that_networks_take(
+    astronaut_jpeg: bytes, channels: int, fusion: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Looking:
-        name, traits, size, geometry = "looking", Traits(), 48, FER2013
+    greys = []
 
-        def __init__(self) -> None:
-            self.channels, self.seen = channels, []
+    def decode(jpeg: bytes, *, max_pixels: int, grey: bool = False) -> np.ndarray:
+        greys.append(grey)
+        return decode_jpeg(jpeg, max_pixels=max_pixels, grey=grey)
 
-        def predict(self, crops: np.ndarray) -> np.ndarray:
-            self.seen.append(crops[0])
-            return np.full((len(crops), 7), 1 / 7, np.float32)
-
-    model, detector = Looking(), CountingDetector()
-    path = DetectedFacePath(detector, model, detect_every=2)
-    trace = reading_of(path.analyse([astronaut_jpeg])[0]).trace
-    path.analyse([astronaut_jpeg], [trace])
+    monkeypatch.setattr(face_path, "decode_jpeg", decode)
+    model, detector = Looking(channels), CountingDetector()
+    path = DetectedFacePath(detector, model, fusion=Looking(fusion) if fusion else None, detect_every=3)
+    first = reading_of(path.analyse([astronaut_jpeg])[0])
+    second = reading_of(path.analyse([astronaut_jpeg], [first.trace])[0])
+    assert greys == [False, {channels, fusion or 1} == {1}]  # grey takes less time
     found, followed = (crop.astype(int) for crop in model.seen)
     assert detector.looks == 1 and followed.shape == (48, 48, channels)
     assert np.abs(found - followed).max() <= 2
     assert (np.ptp(followed, axis=2).max() > 50) == (channels == 3)
+    assert second.crop is None if fusion is None else second.crop.shape == (48, 48, fusion)
+    wall = jpeg(np.full((512, 512, 3), 128, np.uint8))
+    assert reading_of(path.analyse([wall], [second.trace])[0]).box is None
+    assert greys[-1] is False and detector.looks == 2  # who looks anew sees colours
     path.close()

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -46,10 +47,51 @@ def test_integers_say_what_floating_point_says(
     assert (tmp_path / "small_int8.onnx").stat().st_size < (tmp_path / "small.onnx").stat().st_size
 
 
-def test_what_is_no_face_artefact_is_refused(tmp_path: Path) -> None:
+def test_an_artefact_of_the_other_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="expected a voice model"):
+        quantise_voice(WEIGHTS / "fer_resnet.onnx", tmp_path / "face_int8.onnx", sounds(1))
     with pytest.raises(ArtefactError, match="expected a face model"):
         quantise_face(WEIGHTS / "audio_bilstm.onnx", tmp_path / "voice_int8.onnx", np.zeros((1, 48, 48, 1), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+SMALL_VOICES = {"cnn_mfcc": {"channels": 8, "hidden": 8}, "res_lstm": {"hidden": 8}, "audio_bilstm": {
+    "channels": 8, "hidden": 8, "layers": 1}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL_VOICES)
+def test_of_a_voice_network_what_was_learned_is_quantised_and_no_feature(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    torch.manual_seed(0)
+    source, target = tmp_path / "voice.onnx", tmp_path / "voice_int8.onnx"
+    info = ArtefactInfo("voice", "voice", name, SMALL_VOICES[name])
+    export_onnx(Calibrated(build(name, SMALL_VOICES[name]), info).eval(), source)
+    quantise_voice(source, target, sounds(8))
+    graph = onnx.load(target).graph
+    makers = {output: node.op_type for node in graph.node for output in node.output}
+    convolutions = {node.name: makers.get(node.input[1]) for node in graph.node if node.op_type == "Conv"}
+    features = {node for node in convolutions if {"log_mel", "cepstrum", "deltas"} & set(node.split("/"))}
+    assert len(features) >= 5
+    assert {convolutions[node] for node in features} <= {None, "Constant"}
+    assert all(convolutions[node] == "DequantizeLinear" for node in convolutions.keys() - features)
+    assert ("DynamicQuantizeLSTM" in makers.values()) == ("lstm" in name) and "LSTM" not in makers.values()
+    old, new = OnnxVoice(source).predict(sounds(8)), OnnxVoice(target).predict(sounds(8))
+    assert 0 < np.abs(old - new).max() < 0.05
+    assert not list(Path.cwd().iterdir())
+
+
+def test_what_is_all_features_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, options = tmp_path / "voice.onnx", SMALL_VOICES["cnn_mfcc"]
+    export_onnx(
+        Calibrated(build("cnn_mfcc", options), ArtefactInfo("voice", "voice", "cnn_mfcc", options)).eval(), source
+    )
+    monkeypatch.setattr("models.quantise.FIXED", frozenset({"log_mel", "cepstrum", "deltas", "body"}))
+    with pytest.raises(ArtefactError, match="neither a convolution nor an LSTM"):
+        quantise_voice(source, tmp_path / "voice_int8.onnx", sounds(2))
+    assert not list(tmp_path.glob("*_int8*"))
 
 
 def test_the_shipped_integers_say_what_the_shipped_network_says(astronaut: np.ndarray) -> None:

@@ -75,6 +75,7 @@ export class Hearing {
 
   /** The state, the probabilities (or null), and the id of the newest chunk behind them. */
   shown(now) {
+    if (this.#ring.total > 0 && !this.isLive(now)) this.#restart();
     const { state, probs } = this.#shown(now);
     return { state, probs, id: probs === null ? null : this.#heardId };
   }

@@ -38,5 +38,6 @@ export class RingBuffer {
   /** Forget everything and start at position 0. */
   clear() {
     this.total = 0;
+    this.#ring.fill(0);
   }
 }

@@ -31,11 +31,10 @@ export class Seeing {
 
   /** The newest frame, once, unless it has grown stale; or null. */
   take(now) {
+    this.#forget(now);
     const picture = this.#waiting;
     this.#waiting = null;
-    if (picture === null || !this.#isStale(picture.at, now)) return picture;
-    this.dropped += 1;
-    return null;
+    return picture;
   }
 
   /** Take the reading {probs, box} of a frame; one that came too late is shown as stale, and void. */
@@ -46,11 +45,19 @@ export class Seeing {
 
   /** The state, the probabilities (or null), the face's box, and the id of the frame behind them. */
   shown(now) {
+    this.#forget(now);
     const nothing = { probs: null, box: null, id: null };
     if (this.#seen === null) return { state: "absent", ...nothing };
     const { at, id, box, isFace } = this.#seen;
     if (this.#isStale(at, now)) return { state: "stale", ...nothing };
     return isFace ? { state: "ok", probs: this.answers.mean(now), box, id } : { state: "no_face", probs: null, box, id };
+  }
+
+  /** Drop a frame that grew stale before anybody was free to look at it. */
+  #forget(now) {
+    if (this.#waiting === null || !this.#isStale(this.#waiting.at, now)) return;
+    this.#waiting = null;
+    this.dropped += 1;
   }
 
   #isStale(at, now) {

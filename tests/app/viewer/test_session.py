@@ -1,3 +1,5 @@
+import gc
+import types
 import weakref
 
 import numpy as np
@@ -61,13 +63,24 @@ def states(result):
     return result.voice.state, result.face.state, result.fused.state
 
 
-def held_samples(thing):
-    """Count the samples other than zero that an object of the server's holds, and those that it refers to."""
-    if isinstance(thing, np.ndarray):
-        return np.count_nonzero(thing) if thing.dtype == np.int16 else 0
-    if type(thing).__module__.startswith("app.viewer") and hasattr(thing, "__dict__"):
-        return sum(map(held_samples, vars(thing).values()))
-    return 0
+def held(thing, seen):
+    """Yield what a session refers to, directly or not, that is a sound, a picture or a crop of one."""
+    for part in gc.get_referents(thing):
+        if id(part) in seen or isinstance(part, type | types.ModuleType | types.FunctionType):
+            continue
+        seen.add(id(part))
+        if isinstance(part, np.ndarray):
+            if part.dtype != np.float32 and part.any():
+                yield part
+        elif isinstance(part, bytes):
+            yield part
+        else:
+            yield from held(part, seen)
+
+
+def holds(session):
+    """Whether a session holds anything that was seen or heard; settings and answers are not."""
+    return any(True for _ in held(session, {id(session._settings)}))
 
 
 def named(probs):
@@ -167,14 +180,33 @@ def test_a_microphone_that_stops_does_not_speak_on():
     assert result.used.audio is None
 
 
-def test_the_sound_of_a_microphone_that_stops_is_forgotten():
+@pytest.mark.parametrize("asked_at", [1.0, 1.4, 2.9])
+@pytest.mark.parametrize("answered_after", [0.0, 1.9])
+def test_the_sound_of_a_microphone_that_stops_is_forgotten(asked_at, answered_after):
     session = new_session()
-    session.receive_audio(LOUD, 1, 1.0)
-    hear(session, 1.0)
+    session.receive_audio(LOUD.copy(), 1, 1.0)
+    window = session.take_window(asked_at)
+    answered_at = asked_at + answered_after
+    session.heard(window, voice_probs(LOUD), answered_at)
+    del window
+    assert holds(session)
+    session.result(max(3.1, answered_at + 0.1))
+    assert not holds(session)
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_the_pictures_of_a_camera_that_stops_are_forgotten(looks):
+    session = new_session()
+    session.receive_frame(bytes([1, 2, 3]) * 9, 1, 1.0)
+    if looks:
+        picture, crop = session.take_frame(1.4), np.full((48, 48, 1), 7, np.uint8)
+        trace = Trace(HaarFace(BOX, 1), crop[..., 0].copy(), (48, 64))
+        session.saw(picture, FaceReading(BOX, face_probs(FACE), crop=crop, trace=trace), 2.0)
+        del picture, crop, trace
     session.result(3.0)
-    assert held_samples(session)
-    session.result(3.1)
-    assert not held_samples(session)
+    assert holds(session)
+    assert session.result(3.1).dropped.frames == (not looks)
+    assert not holds(session)
 
 
 def test_a_window_never_joins_the_sound_before_and_after_a_gap():
