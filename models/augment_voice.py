@@ -12,6 +12,8 @@ from models.inference import SAMPLE_RATE, Float32
 
 Others = Callable[[int], Sequence[Float32]]
 
+WIDEST_TRACT = 0.12
+"""Largest change of a vocal tract's length, as the logarithm of the factor: of the order of that between people."""
 TALKERS = 5
 """Most people who talk beside the voice."""
 
@@ -27,6 +29,7 @@ class Channel:
         snr_db: The voice's power relative to it.
         band: Filter of a telephone or a cheap microphone, in second-order sections.
         gain: Factor.
+        tract: How many times as long the speaker's vocal tract is made, which is for the network to do.
     """
 
     speed: float | None = None
@@ -35,12 +38,14 @@ class Channel:
     snr_db: float = 0.0
     band: Float32 | None = None
     gain: float = 1.0
+    tract: float = 1.0
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Channel":
         """Draw one as rooms, microphones and other speakers of the same mood would be."""
         return cls(
             speed=float(np.exp(rng.uniform(np.log(0.87), np.log(1.15)))) if rng.random() < 0.6 else None,
+            tract=float(np.exp(rng.uniform(-WIDEST_TRACT, WIDEST_TRACT))) if rng.random() < 0.5 else 1.0,
             room=impulse_response(rng) if rng.random() < 0.25 else None,
             noise=Noise.draw(rng) if rng.random() < 0.6 else None,
             snr_db=rng.uniform(2, 30),

@@ -56,10 +56,10 @@ class Teachers:
         return torch.stack([_one(teacher, *given) for teacher in self._teachers]).mean(dim=0).cpu()
 
 
-def _one(teacher: Calibrated, example: Tensor, *references: Tensor) -> Tensor:
-    """Return what one says, in the order of its own labels; who speaks is told to those that can be told."""
+def _one(teacher: Calibrated, example: Tensor, *known: Tensor) -> Tensor:
+    """Return what one says, in the order of its own labels; those that can be told are told who speaks."""
     info = teacher.info
     if info.kind == "face" and example.shape[-1] != info.size:
         example = nn.functional.interpolate(example, (info.size, info.size), mode="bilinear", align_corners=False)
-    logits: Tensor = teacher.network(example, *(references if info.adaptive else ()))
+    logits: Tensor = teacher.network(example, *(known if info.adaptive else ()))
     return torch.softmax(logits / info.temperature, dim=1)

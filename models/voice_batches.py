@@ -59,7 +59,7 @@ class SpeechBatches:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield an epoch of (inputs, targets [B, C]); the same for the same seed and number.
 
-        Inputs are waveforms [B, N], or (waveforms [B, N], references [B, 80]) for an adaptive network.
+        Inputs are waveforms [B, N], or (waveforms [B, N], references [B, 80], tracts [B, 1]) for an adaptive network.
         """
         recipe, mix = self._recipe, self._mix
         rng = np.random.default_rng((recipe.seed, number))
@@ -70,12 +70,14 @@ class SpeechBatches:
             chosen = rng.choice(len(self._sounds), recipe.batch_size, p=self._weights)
             windows = np.zeros((recipe.batch_size, length), np.float32)
             references = np.zeros((recipe.batch_size, REFERENCE), np.float32)
+            tracts = np.ones((recipe.batch_size, 1), np.float32)
             for row, index in enumerate(chosen):
                 channel, who = channels[self._speakers[index]][rng.integers(CHANNELS)]
                 # A fifth more than is needed: a change of speed shortens it.
                 voice = self._cut(index, length * 6 // 5, rng)
                 altered = channel.apply(voice, self._others(self._speakers[index], rng), rng)[-length:]
                 windows[row, length - len(altered) :] = altered
+                tracts[row] = channel.tract
                 if rng.random() < mix.known:
                     references[row] = who
             targets = soft_targets(torch.from_numpy(self._labels[chosen]), self._classes, recipe.label_smoothing)
@@ -84,7 +86,8 @@ class SpeechBatches:
             for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):
                 inputs[row] = torch.from_numpy(non_speech(length, rng))
                 targets[row] = 1.0 / self._classes
-            yield (inputs if self._adaptive is None else (inputs, torch.from_numpy(references))), targets
+            known = torch.from_numpy(references), torch.from_numpy(tracts)
+            yield (inputs if self._adaptive is None else (inputs, *known)), targets
 
     def _cut(self, index: int, length: int, rng: np.random.Generator) -> Float32:
         """Draw a window of `length` samples, a good part of it speech."""
@@ -115,7 +118,8 @@ class SpeechBatches:
         clips = []
         for index in rng.choice(neutral, min(len(neutral), 2), replace=False):
             clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, others, rng))
-        return channel, speaker_reference(self._adaptive, [np.round(clip * 32767).astype(np.int16) for clip in clips])
+        heard = [np.round(clip * 32767).astype(np.int16) for clip in clips]
+        return channel, speaker_reference(self._adaptive, heard, channel.tract)
 
 
 def adaptive(network: nn.Module) -> AudioBiLSTM | None:
@@ -124,11 +128,18 @@ def adaptive(network: nn.Module) -> AudioBiLSTM | None:
 
 
 @torch.no_grad()
-def speaker_reference(network: AudioBiLSTM, clips: list[Int16]) -> Float32:
-    """Return the reference [80] that a stream of these neutral clips would give."""
+def speaker_reference(network: AudioBiLSTM, clips: list[Int16], tract: float = 1.0) -> Float32:
+    """Return the reference [80] that a stream of these neutral clips would give.
+
+    Args:
+        network: Describes them.
+        clips: Of one person, over one channel.
+        tract: How many times as long to make their vocal tract.
+    """
     windows = np.concatenate([stream_windows(clip) for clip in clips]).astype(np.float32) / 32768
     device = network.mean.device
-    return reference(list(network.describe(torch.from_numpy(windows).to(device)).cpu().numpy()))
+    tracts = torch.full((len(windows), 1), tract, device=device)
+    return reference(list(network.describe(torch.from_numpy(windows).to(device), tracts).cpu().numpy()))
 
 
 @torch.no_grad()

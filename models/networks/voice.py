@@ -39,35 +39,26 @@ class SpecAugment(nn.Module):
         return (at >= start) & (at < start + width)
 
 
-class VocalTracts(nn.Module):
-    """Make vocal tracts longer or shorter while training: other speakers (VTLP, Jaitly & Hinton 2013).
+class VocalTract(nn.Module):
+    """Stretch or squeeze a log-mel spectrogram along the frequencies: another speaker (VTLP, Jaitly & Hinton 2013).
 
-    A log-mel spectrogram is stretched or squeezed along the frequencies in Hz, its ends held fast; pitch and formants
-    move, the pace does not.
-
-    Args:
-        widest: Largest change, as the logarithm of the factor.
-        share: Of the examples that are changed.
+    Pitch and formants move, the pace does not, and the ends of the spectrum are held fast.
     """
 
     centres: Tensor
 
-    def __init__(self, widest: float = 0.12, share: float = 0.5) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.widest, self.share = widest, share
         centres = librosa.mel_frequencies(N_MELS + 2, fmin=0.0, fmax=SAMPLE_RATE / 2)[1:-1]
         self.register_buffer("centres", torch.from_numpy(centres.astype(np.float32)), persistent=False)
 
-    def forward(self, log_mel: Tensor, fixed: Tensor) -> Tensor:
-        """Change some of [B, 64, T], but none of those that the mask `fixed` [B] names."""
-        if not self.training:
+    def forward(self, log_mel: Tensor, tract: Tensor | None) -> Tensor:
+        """Make a tract `tract` [B, 1] times as long in each of [B, 64, T]; None leaves all as they are."""
+        if tract is None:
             return log_mel
-        count, bands, frames = log_mel.shape
-        factor = torch.exp((torch.rand(count, 1, device=log_mel.device) * 2 - 1) * self.widest)
-        still = (torch.rand(count, 1, device=log_mel.device) >= self.share) | fixed.unsqueeze(1)
-        wanted = self.centres * torch.where(still, torch.ones_like(factor), factor)
-        wanted = wanted.clamp(self.centres[0], self.centres[-1])
-        above = torch.searchsorted(self.centres, wanted).clamp(1, bands - 1)
+        frames = log_mel.shape[2]
+        wanted = (self.centres * tract).clamp(self.centres[0], self.centres[-1])
+        above = torch.searchsorted(self.centres, wanted).clamp(1, N_MELS - 1)
         below = above - 1
         part = (wanted - self.centres[below]) / (self.centres[above] - self.centres[below])
         low, high = (log_mel.gather(1, at.unsqueeze(2).expand(-1, -1, frames)) for at in (below, above))
@@ -107,7 +98,7 @@ class AudioBiLSTM(nn.Module):
         super().__init__()
         self.adaptive = adaptive
         self.log_mel, self.cepstrum = LogMel(), Cepstrum()
-        self.speakers, self.augment = VocalTracts(), SpecAugment()
+        self.vocal_tract, self.augment = VocalTract(), SpecAugment()
         # Of all people's speech; the trainer sets them.
         self.register_buffer("mean", torch.zeros(N_MFCC, 1), persistent=adaptive)
         self.register_buffer("deviation", torch.ones(N_MFCC, 1), persistent=adaptive)
@@ -133,22 +124,18 @@ class AudioBiLSTM(nn.Module):
         self.pool = AttentionPooling(pooled)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * pooled, classes))
 
-    def features(self, waveform: Tensor, reference: Tensor | None = None) -> Tensor:
-        """Map waveforms [B, N] in -1..1, and who speaks (as in `forward`), to MFCC [B, 40, T].
-
-        While training, voices of nobody known become others'; a reference is of a voice as it is.
-        """
-        known = waveform.new_zeros(len(waveform), dtype=torch.bool) if reference is None else reference.any(dim=1)
-        mfcc: Tensor = self.cepstrum(self.augment(self.speakers(self.log_mel(waveform), known)))
+    def features(self, waveform: Tensor, tract: Tensor | None = None) -> Tensor:
+        """Map waveforms [B, N] in -1..1, of vocal tracts as in `forward`, to MFCC [B, 40, T]."""
+        mfcc: Tensor = self.cepstrum(self.augment(self.vocal_tract(self.log_mel(waveform), tract)))
         return mfcc
 
-    def describe(self, waveform: Tensor) -> Tensor:
+    def describe(self, waveform: Tensor, tract: Tensor | None = None) -> Tensor:
         """Map waveforms [B, N] to statistics [B, 80]: each coefficient's mean and mean square over the loud frames.
 
         They are in units of all people's deviation, from all people's mean. `models.calibration` makes a reference
         of those of many windows. Frames more than 25 dB below the loudest are pauses and do not count.
         """
-        log_mel = self.log_mel(waveform)
+        log_mel = self.vocal_tract(self.log_mel(waveform), tract)
         return self._statistics(log_mel, self.cepstrum(log_mel))
 
     def _statistics(self, log_mel: Tensor, mfcc: Tensor) -> Tensor:
@@ -180,11 +167,12 @@ class AudioBiLSTM(nn.Module):
         logits: Tensor = self.head(self.pool(sequence))
         return logits
 
-    def forward(self, waveform: Tensor, reference: Tensor | None = None) -> Tensor:
+    def forward(self, waveform: Tensor, reference: Tensor | None = None, tract: Tensor | None = None) -> Tensor:
         """Map waveforms to logits [B, classes].
 
         Args:
             waveform: [B, N] in -1..1 (16 kHz, 0.5-4 s).
             reference: Of each one's speaker [B, 80], from `models.calibration`; zeros, or None, for nobody known.
+            tract: How many times as long to make each one's vocal tract [B, 1], for training; None for no change.
         """
-        return self.classify(self.features(waveform, reference), reference)
+        return self.classify(self.features(waveform, tract), reference)

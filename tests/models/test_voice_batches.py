@@ -62,7 +62,7 @@ def drawn(network: AudioBiLSTM, plain_lines: None) -> Counter[tuple[str, str, in
     """Return how often each clip is drawn, as (label, speaker, number), among some thousands."""
     sounds = levels()
     counts: Counter[tuple[str, str, int]] = Counter()
-    for (windows, _), targets in epoch(network, sounds, Mix(150, known=0.0, non_speech=0.0)):
+    for (windows, *_), targets in epoch(network, sounds, Mix(150, known=0.0, non_speech=0.0)):
         numbers = np.rint(windows.numpy().max(axis=1) * 32768 / 328).astype(int) - 1
         for number, label in zip(numbers, targets.argmax(dim=1).tolist(), strict=True):
             clip = sounds[number][0]
@@ -95,12 +95,12 @@ def test_the_same_seed_and_epoch_give_the_same_batches(network: AudioBiLSTM, mix
         recipe = replace(RECIPE, seed=seed, mixup=mixup)
         return epoch(network, people(SPOKEN), Mix(1), recipe, number)[0]
 
-    ((windows, references), targets), ((again, who), what) = first(4, 2), first(4, 2)
-    for one, other in ((windows, again), (references, who), (targets, what)):
+    (inputs, targets), (again, what) = first(4, 2), first(4, 2)
+    for one, other in (*zip(inputs, again, strict=True), (targets, what)):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     for seed, number in ((4, 3), (5, 2)):
-        (different, _), _ = first(seed, number)
-        assert different.shape != windows.shape or not torch.allclose(different, windows)
+        (different, *_), _ = first(seed, number)
+        assert different.shape != inputs[0].shape or not torch.allclose(different, inputs[0])
 
 
 def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiLSTM) -> None:
@@ -108,9 +108,10 @@ def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiL
     batches = epoch(network, people(SPOKEN), Mix(80), recipe)
     assert len(batches) == 80
     lengths = []
-    for (windows, references), targets in batches:
-        assert windows.dtype == references.dtype == targets.dtype == torch.float32
+    for (windows, references, tracts), targets in batches:
+        assert windows.dtype == references.dtype == tracts.dtype == targets.dtype == torch.float32
         assert references.shape == (2, REFERENCE)
+        assert tracts.shape == (2, 1)
         assert targets.shape == (2, len(LABELS))
         torch.testing.assert_close(targets.sum(dim=1), torch.ones(2))
         assert windows.abs().max() <= 1.0
@@ -130,7 +131,7 @@ def test_a_short_window_is_a_part_of_the_clip_and_a_long_one_all_of_it_after_sil
     sound = np.concatenate([quiet, speech, quiet]).astype(np.int16)
     clip = Clip(Path("clip.wav"), "happy", "x", "male")
     lengths, starts, shares = [], set(), []
-    for (windows, _), _ in epoch(network, [(clip, sound)], Mix(60, non_speech=0.0), replace(RECIPE, batch_size=4)):
+    for (windows, *_), _ in epoch(network, [(clip, sound)], Mix(60, non_speech=0.0), replace(RECIPE, batch_size=4)):
         for window in np.rint(windows.numpy() * 32768).astype(np.int16):
             lengths.append(len(window))
             if len(window) >= len(sound):
@@ -169,14 +170,14 @@ def test_nobody_is_in_the_babble_beside_their_own_voice(network: AudioBiLSTM, mo
 def test_so_many_speakers_are_known_as_was_asked_for(network: AudioBiLSTM, known: float) -> None:
     sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker != "tess-oaf"]
     batches = epoch(network, sounds, Mix(20, known=known))
-    told = torch.cat([references.any(dim=1) for (_, references), _ in batches])
+    told = torch.cat([references.any(dim=1) for (_, references, _), _ in batches])
     assert told.float().mean().item() == pytest.approx(known, abs=0.06 if 0 < known < 1 else 0)
 
 
 def test_a_speaker_has_one_reference_for_each_line(network: AudioBiLSTM) -> None:
     sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "ravdess-02"]
     batches = epoch(network, sounds, Mix(10, known=1.0))
-    references = torch.cat([references for (_, references), _ in batches])
+    references = torch.cat([references for (_, references, _), _ in batches])
     assert len(references.unique(dim=0)) == CHANNELS
 
 
@@ -189,7 +190,7 @@ def test_a_reference_is_made_of_the_speakers_neutral_clips(network: AudioBiLSTM,
     assert np.abs(first - second).max() > 0.1
     whose = {"happy": first, "sad": second, "fear": np.zeros(REFERENCE)}  # each label is one speaker's
     told = set()
-    for (_, references), targets in epoch(network, sounds, Mix(4, known=1.0, non_speech=0.0)):
+    for (_, references, _), targets in epoch(network, sounds, Mix(4, known=1.0, non_speech=0.0)):
         for row, label in zip(references.numpy(), targets.argmax(dim=1).tolist(), strict=True):
             if LABELS[label] in whose:
                 np.testing.assert_allclose(row, whose[LABELS[label]], atol=2e-3)  # the clips went through Int16 again
@@ -203,14 +204,36 @@ def test_a_reference_is_made_over_the_line_that_the_voice_comes_over(
     """Half as loud a line moves the reference by as much as it moves the speech: coefficient 0 is the level."""
     sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "ravdess-02"]
     monkeypatch.setattr(Channel, "draw", classmethod(lambda cls, rng: cls(gain=0.5)))
-    ((_, references), _), = epoch(network, sounds, Mix(1, known=1.0))  # fmt: skip
+    ((_, references, _), _), = epoch(network, sounds, Mix(1, known=1.0))  # fmt: skip
     halved = [sound // 2 for clip, sound in sounds if clip.label == "neutral"]
     np.testing.assert_allclose(references[0], speaker_reference(network, halved), atol=0.02)
 
 
+def test_a_vocal_tract_is_a_lines_own_in_the_voice_and_in_its_reference(
+    network: AudioBiLSTM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def draw(cls: type[Channel], rng: np.random.Generator) -> Channel:
+        drawn.append(cls(tract=float(rng.uniform(0.9, 1.1))))
+        return drawn[-1]
+
+    monkeypatch.setattr(Channel, "draw", classmethod(draw))
+    sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "ravdess-02"]
+    neutral = [sound for clip, sound in sounds if clip.label == "neutral"]
+    lines = set()
+    for (_, references, tracts), _ in epoch(network, sounds, Mix(4, known=1.0)):
+        for row, tract in zip(references.numpy(), tracts[:, 0].tolist(), strict=True):
+            np.testing.assert_allclose(row, speaker_reference(network, neutral, tract), atol=0.02)
+            lines.add(tract)
+    assert sorted(lines) == pytest.approx(sorted(channel.tract for channel in drawn)) and len(lines) == CHANNELS
+    other = speaker_reference(network, neutral)
+    assert max(np.abs(speaker_reference(network, neutral, tract) - other).max() for tract in lines) > 0.1
+
+
 def test_who_is_never_neutral_is_never_known(network: AudioBiLSTM) -> None:
     sounds = [(clip, sound) for clip, sound in people(SPOKEN) if clip.speaker == "tess-oaf"]
-    for (windows, references), _ in epoch(network, sounds, Mix(2, known=1.0)):
+    for (windows, references, _), _ in epoch(network, sounds, Mix(2, known=1.0)):
         assert windows.any(dim=1).all()
         assert not references.any()
 
@@ -233,14 +256,14 @@ def test_targets_are_in_the_networks_order(network: AudioBiLSTM, plain_lines: No
     labels = ("sad", "neutral", "happy")
     sounds = levels()
     batches = SpeechBatches(sounds, RECIPE, Mix(4, known=0.0, non_speech=0.0), network, labels)
-    for (windows, _), targets in batches.epoch(0):
+    for (windows, *_), targets in batches.epoch(0):
         numbers = np.rint(windows.numpy().max(axis=1) * 32768 / 328).astype(int) - 1
         assert [labels[row] for row in targets.argmax(dim=1)] == [sounds[number][0].label for number in numbers]
 
 
 def test_sounds_without_a_voice_are_no_label_more_than_another(network: AudioBiLSTM, plain_lines: None) -> None:
     rows, voices = [], []
-    for (windows, _), targets in epoch(network, levels(), Mix(30, non_speech=0.25)):
+    for (windows, *_), targets in epoch(network, levels(), Mix(30, non_speech=0.25)):
         is_level = (windows == windows.max(dim=1, keepdim=True).values).float().mean(dim=1) > 0.5
         uniform = (targets == 1 / len(LABELS)).all(dim=1)
         torch.testing.assert_close(uniform, ~is_level)  # a fan or a hiss, where there was a constant
