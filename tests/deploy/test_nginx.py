@@ -1,14 +1,16 @@
 """deploy/nginx.conf in a real nginx with TLS, the real server behind it, real clients before it."""
 
+import asyncio
 import json
 import ssl
 import struct
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from typing import Any, Self
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import ClientConnection, connect
 
 from tests.conformance.sample import sample
 from tests.deploy.proxying import HOST, App, Proxy, missing
@@ -41,14 +43,38 @@ def ask(proxy: Proxy, path: str, method: str = "GET", **headers: str) -> tuple[H
         connection.close()
 
 
-def visit(proxy: Proxy, query: str = "", origin: str | None = None, **headers: str) -> ClientConnection:
-    return connect(
-        proxy.stream + query,
-        ssl=proxy.trust(),
-        origin=origin or proxy.origin,  # type: ignore[arg-type]
-        additional_headers=headers,
-        open_timeout=10,
-    )
+class Viewer:
+    """A viewer who reads and writes in one thread, as Python's `ssl` needs it (python/cpython#143756)."""
+
+    def __init__(self, address: str, **options: Any) -> None:
+        self._runner = asyncio.Runner()
+
+        async def come() -> Any:
+            return await connect(address, open_timeout=10, **options)
+
+        try:
+            self._socket = self._runner.run(come())
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._socket.close())
+        self._runner.close()
+
+    def send(self, message: str | bytes) -> None:
+        self._runner.run(self._socket.send(message))
+
+    def recv(self) -> str | bytes:
+        heard: str | bytes = self._runner.run(asyncio.wait_for(self._socket.recv(), 10))
+        return heard
+
+
+def visit(proxy: Proxy, query: str = "", origin: str | None = None, **headers: str) -> Viewer:
+    return Viewer(proxy.stream + query, ssl=proxy.trust(), origin=origin or proxy.origin, additional_headers=headers)
 
 
 def ticket(proxy: Proxy) -> str:
@@ -58,25 +84,25 @@ def ticket(proxy: Proxy) -> str:
     return issued
 
 
-def last_words(viewer: ClientConnection) -> tuple[str, int | None]:
+def last_words(viewer: Viewer) -> tuple[str, int | None]:
     """Return the error's code, and the code of the close that follows."""
-    message = json.loads(viewer.recv(timeout=10))
+    message = json.loads(viewer.recv())
     while message["type"] != "error":
-        message = json.loads(viewer.recv(timeout=10))
+        message = json.loads(viewer.recv())
     with pytest.raises(ConnectionClosedError) as closed:
-        viewer.recv(timeout=10)
+        viewer.recv()
     assert closed.value.rcvd is not None
     return message["code"], closed.value.rcvd.code
 
 
-def watch(viewer: ClientConnection) -> dict[str, object]:
+def watch(viewer: Viewer) -> dict[str, object]:
     """Stream until both are known; return what is said of them together."""
     voice, face = sample()
     for number in range(12):
         viewer.send(struct.pack("<BI", 1, number + 1) + voice[number * 3200 : (number + 1) * 3200])
     for number in range(10):
         viewer.send(struct.pack("<BI", 2, 100 + number) + face)
-        message = json.loads(viewer.recv(timeout=10))
+        message = json.loads(viewer.recv())
         assert message["type"] == "result", message
         if message["fused"]["state"] == "ok":
             fused: dict[str, object] = message["fused"]
@@ -111,16 +137,16 @@ def test_what_is_for_the_inside_is_not_shown(proxy: Proxy, server: App) -> None:
 
 def test_a_page_of_this_host_streams_with_the_token_and_is_answered(proxy: Proxy) -> None:
     with visit(proxy) as viewer:
-        assert json.loads(viewer.recv(timeout=10))["type"] == "challenge"
+        assert json.loads(viewer.recv())["type"] == "challenge"
         viewer.send(json.dumps({"type": "authenticate", "token": TOKEN}))
-        assert json.loads(viewer.recv(timeout=10))["type"] == "ready"
+        assert json.loads(viewer.recv())["type"] == "ready"
         assert watch(viewer)["label"]
 
 
 def test_a_ticket_opens_one_stream_and_neither_it_nor_an_address_is_in_a_log(proxy: Proxy, server: App) -> None:
     issued = ticket(proxy)
     with visit(proxy, f"?ticket={issued}") as viewer:
-        assert json.loads(viewer.recv(timeout=10))["type"] == "ready"
+        assert json.loads(viewer.recv())["type"] == "ready"
         assert watch(viewer)["label"]
     with visit(proxy, f"?ticket={issued}") as viewer:
         assert last_words(viewer) == ("unauthorized", 1008)
@@ -146,8 +172,8 @@ def test_what_a_client_says_of_its_address_and_scheme_is_not_believed(proxy: Pro
         visit(proxy, f"?ticket={ticket(proxy)}", **forged) as one,
         visit(proxy, f"?ticket={ticket(proxy)}", **forged) as other,
     ):
-        assert json.loads(one.recv(timeout=10))["type"] == "ready"
-        assert json.loads(other.recv(timeout=10))["type"] == "ready"
+        assert json.loads(one.recv())["type"] == "ready"
+        assert json.loads(other.recv())["type"] == "ready"
 
 
 def test_who_knocks_too_often_is_kept_out_by_the_proxy_and_nobody_else_is_disturbed(proxy: Proxy) -> None:
@@ -161,7 +187,7 @@ def test_who_knocks_too_often_is_kept_out_by_the_proxy_and_nobody_else_is_distur
             statuses.add(answer.status)
             if answer.status == 503:
                 break
-        assert json.loads(good.recv(timeout=10))["type"] == "ready"
+        assert json.loads(good.recv())["type"] == "ready"
         assert watch(good)["label"]
     knocks.close()
     assert statuses == {404, 503}
@@ -175,4 +201,4 @@ def test_a_server_that_does_not_know_its_proxy_takes_the_page_for_another() -> N
 
 def test_a_client_that_does_not_know_the_certificate_does_not_come_in(proxy: Proxy) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        connect(proxy.stream, ssl=ssl.create_default_context(), open_timeout=10)
+        Viewer(proxy.stream, ssl=ssl.create_default_context())
