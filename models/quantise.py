@@ -5,7 +5,6 @@ weights by channel, its inputs by the range that they have on examples like thos
 dynamically: its weights by channel, its inputs by the range that they have in a call.
 """
 
-import itertools
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -72,7 +71,7 @@ def _quantise(source: Path, target: Path, kind: str, examples: dict[str, Float32
     info = read_info(session, source, kind)
     taken = {given.name: examples[given.name] for given in session.get_inputs()}
     with tempfile.TemporaryDirectory() as folder:
-        fresh, steps = Path(folder, "fresh.onnx"), (Path(folder, f"{step}.onnx") for step in itertools.count())
+        fresh, before = Path(folder, "fresh.onnx"), Path(folder, "before.onnx")
         quant_pre_process(str(source), str(fresh), skip_symbolic_shape=True)  # that cannot do all voice networks
         nodes = onnx.load(fresh).graph.node
         learned = [n.name for n in nodes if n.op_type == "Conv" and FIXED.isdisjoint(n.name.split("/"))]
@@ -80,10 +79,10 @@ def _quantise(source: Path, target: Path, kind: str, examples: dict[str, Float32
         if not learned and not has_lstm:
             raise ArtefactError(f"{source} has neither a convolution nor an LSTM to put into integers")
         if has_lstm:
-            before, fresh = fresh, next(steps)
+            fresh.replace(before)
             quantize_dynamic(str(before), str(fresh), op_types_to_quantize=["LSTM"], **_WEIGHTS)
         if learned:  # to name none would mean all
-            before, fresh = fresh, next(steps)
+            fresh.replace(before)
             quantize_static(
                 str(before), str(fresh), _Reader(taken), nodes_to_quantize=learned, op_types_to_quantize=["Conv"],
                 activation_type=QuantType.QUInt8, **_WEIGHTS,

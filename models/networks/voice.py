@@ -42,7 +42,7 @@ class SpecAugment(nn.Module):
 class VocalTract(nn.Module):
     """Stretch or squeeze a log-mel spectrogram along the frequencies: another speaker (VTLP, Jaitly & Hinton 2013).
 
-    Pitch and formants move, the pace does not, and the ends of the spectrum are held fast.
+    Pitch and formants move, the pace does not. Where that would reach beyond the spectrum, its outermost band repeats.
     """
 
     centres: Tensor
