@@ -1,5 +1,7 @@
 """Windows of sound: how loud they are, and how a stream cuts a clip into them."""
 
+import math
+
 import numpy as np
 
 from models.inference import SAMPLE_RATE, Float32, Int16
@@ -13,6 +15,10 @@ WHOLE_SECONDS, WHOLE_HOP = 2.0, 0.25
 """How a whole recording is cut, whose answers are averaged: seconds of a window, and from one to the next. Chosen on
 the validation speakers of five folds, see docs/tried.md."""
 
+UNTHREADED = 8_000
+"""Numbers that a BLAS multiplies on the thread that asks. More are shared with threads that spin while they wait, for
+longer than the sum takes: OpenBLAS begins at 10,000."""
+
 SECONDS = 0.6, 3.0
 """Shortest and longest window to train on; others serve as well. Up to 4 s: see docs/tried.md."""
 
@@ -23,7 +29,8 @@ def rms(samples: Int16) -> float:
         return 0.0
     # Int16 squares overflow; float64 sums hold four seconds of full scale exactly.
     wide = samples.astype(np.float64)
-    return min(1.0, float(np.sqrt(wide @ wide / len(wide))) / 32768.0)
+    parts = (wide[start : start + UNTHREADED] for start in range(0, len(wide), UNTHREADED))
+    return min(1.0, math.sqrt(sum(float(part @ part) for part in parts) / len(wide)) / 32768.0)
 
 
 def stream_windows(clip: Int16, seconds: float = 1.0, hop: float = 0.5, silence_rms: float = SILENCE_RMS) -> Int16:
