@@ -141,7 +141,7 @@ class Connection:
             now = self._clock()
             millis, self._millis = self._millis, {}
             times = protocol.Millis(**millis, total=_millis(now - started))
-            result = self._session.result(now).model_copy(update={"ms": times})
+            result = self._session.result(now, times)
             self._put(result)
             self._report(result, (now - due) / (interval / 2) if not missed else 1.0, now)
 

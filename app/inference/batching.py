@@ -1,13 +1,13 @@
 """A micro-batcher: the requests of all viewers become few model calls; one thread owns a model."""
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -21,6 +21,13 @@ class InferenceError(RuntimeError):
 
 LAST_CALL_SECONDS: Final = 0.5
 """How long the call under way may still take when the batcher is closed."""
+
+
+class _Question(NamedTuple, Generic[Item, Outcome]):
+    """An item, and whose answer it is that its event loop waits for."""
+
+    item: Item
+    answer: asyncio.Future[Outcome]
 
 
 class Batcher(Generic[Item, Outcome]):
@@ -59,8 +66,8 @@ class Batcher(Generic[Item, Outcome]):
         self._observe = observe
         self.closed = False
         self._failing = False
-        self._waiting: queue.SimpleQueue[tuple[Item, Future[Outcome]] | None] = queue.SimpleQueue()
-        self._batch: list[tuple[Item, Future[Outcome]]] = []  # under way
+        self._waiting: queue.SimpleQueue[_Question[Item, Outcome] | None] = queue.SimpleQueue()
+        self._batch: list[_Question[Item, Outcome]] = []  # under way
         self._called: float | None = None  # when
         self._hanging: float | None = None  # since then, as was logged
         self._thread = self._start()
@@ -68,7 +75,7 @@ class Batcher(Generic[Item, Outcome]):
     @property
     def pending(self) -> int:
         """How many items have no outcome yet, about: the thread goes on meanwhile."""
-        return self._waiting.qsize() + sum(not future.done() for _, future in self._batch)
+        return self._waiting.qsize() + sum(not question.answer.done() for question in self._batch)
 
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
@@ -85,9 +92,9 @@ class Batcher(Generic[Item, Outcome]):
                 log.error("%s hangs: a call has not ended in %g seconds", self._name, self._patience)
                 self._hanging = called
             raise InferenceError(f"{self._name} hangs")
-        future: Future[Outcome] = Future()
-        self._waiting.put((item, future))
-        return await asyncio.wrap_future(future)
+        question: _Question[Item, Outcome] = _Question(item, asyncio.get_running_loop().create_future())
+        self._waiting.put(question)
+        return await question.answer
 
     def close(self) -> None:
         """End the thread after the call under way; what still waits fails with `InferenceError`.
@@ -131,26 +138,22 @@ class Batcher(Generic[Item, Outcome]):
         if self._release is not None:
             self._release()
 
-    def _next_batch(self) -> list[tuple[Item, Future[Outcome]]]:
+    def _next_batch(self) -> list[_Question[Item, Outcome]]:
         """Wait for an item, then take all that is there; whoever gave up is left out."""
         taken = [self._waiting.get()]
         while len(taken) < self._max_batch and not self._waiting.empty():
             taken.append(self._waiting.get())
-        return [entry for entry in taken if entry is not None and entry[1].set_running_or_notify_cancel()]
+        return [question for question in taken if question is not None and not question.answer.cancelled()]
 
-    def _answer(self, batch: list[tuple[Item, Future[Outcome]]]) -> None:
+    def _answer(self, batch: list[_Question[Item, Outcome]]) -> None:
         started = self._called = time.monotonic()
         try:
-            outcomes = self._ask([item for item, _ in batch])
+            outcomes = self._ask([question.item for question in batch])
         finally:
             self._called = None
             if self._observe is not None:
                 self._observe(len(batch), time.monotonic() - started)
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+        _tell(zip((question.answer for question in batch), outcomes, strict=True))
 
     def _ask(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
         try:
@@ -170,7 +173,25 @@ class Batcher(Generic[Item, Outcome]):
         return outcomes
 
     @staticmethod
-    def _fail(batch: list[tuple[Item, Future[Outcome]]], error: InferenceError) -> None:
-        for _, future in batch:
-            if not future.done():
-                future.set_exception(error)
+    def _fail(batch: list[_Question[Item, Outcome]], error: InferenceError) -> None:
+        _tell((question.answer, error) for question in batch)
+
+
+def _tell(answers: Iterable[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
+    """Have each event loop set its answers, all at once: to wake it costs more than to set them."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]] = {}
+    for answer, outcome in answers:
+        by_loop.setdefault(answer.get_loop(), []).append((answer, outcome))
+    for loop, its in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # it is closed, and nobody waits
+            loop.call_soon_threadsafe(_set, its)
+
+
+def _set(answers: Iterable[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:
+    for answer, outcome in answers:
+        if answer.done():  # whoever asked has given up
+            continue
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)

@@ -32,15 +32,14 @@ def late_fusion(
     """
     if voice is None or face is None:
         return face if voice is None else voice
-    hears = np.array([label in voice_labels for label in LABELS])
-    sees = np.array([label in face_labels for label in LABELS])
     v, f = voice.astype(np.float64), face.astype(np.float64)
     fused = weight * v + (1.0 - weight) * f
-    if not (hears & sees).all():
-        common_v, common_f = v[hears & sees].sum(), f[hears & sees].sum()
+    common = [label in voice_labels and label in face_labels for label in LABELS]
+    if not all(common):
+        common_v, common_f = v[common].sum(), f[common].sum()
         if common_v + common_f > 0.0:
             v, f = v * common_f, f * common_v
-            fused = np.where(hears & sees, weight * v + (1.0 - weight) * f, v + f)
+            fused = np.where(common, weight * v + (1.0 - weight) * f, v + f)
     return np.asarray(fused / fused.sum(), dtype=np.float32)
 
 

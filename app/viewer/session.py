@@ -13,6 +13,7 @@ from models.inference import FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
 
 NO_TRAITS = Traits()
+NO_TIMES = protocol.Millis()
 
 
 class Session:
@@ -136,8 +137,11 @@ class Session:
 
     # --- what is known ---
 
-    def result(self, now: float) -> protocol.Result:
-        """Return what is known at time `now`; a calibration that is due by then has ended."""
+    def result(self, now: float, ms: protocol.Millis = NO_TIMES) -> protocol.Result:
+        """Return what is known at time `now`; a calibration that is due by then has ended.
+
+        `ms` is how long the server took for it.
+        """
         self._calibrator.advance(now, self._live_paths(now))
         self._apply_what_was_learnt()
         voice_state, voice, audio_id = self._hearing.shown(now)
@@ -161,6 +165,7 @@ class Session:
             dropped=protocol.Dropped(
                 frames=self._seeing.dropped, audio=self._hearing.dropped, results=self._missed_results
             ),
+            ms=ms,
         )
 
     @property
