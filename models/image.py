@@ -15,13 +15,15 @@ MAX_SIDE: Final = 4096
 """Longest side of a picture. OpenCV's warps take none from 32,767 on (inside MediaPipe's graphs that ended the
 process), and the crop of a face may have such a side squared."""
 
+OTHER_SIZE: Final = "the picture has another size than its header says"
+
 _START, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 # Start-of-frame markers of the JPEGs that browsers and cameras make: baseline, extended, progressive.
 _SUPPORTED_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
-# Every start-of-frame marker; C4, C8 and CC lie in the range but mean something else.
-_ALL_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Markers that stand alone, without a length: TEM and RST0-7.
-_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+# Segments that may come before: Huffman and quantisation tables, restart interval, APP0-15, comment. Decoders pass
+# over other bytes in search of a marker (FF 00 is none to libjpeg, whatever its length says): where they could go on
+# reading at another place than this module does, they would find another size.
+_BEFORE: Final = frozenset({0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE})
 
 
 class JpegHeader(NamedTuple):
@@ -41,26 +43,19 @@ def read_header(jpeg: bytes) -> JpegHeader:
     if jpeg[:2] != _START:
         raise InvalidImageError("not a JPEG")
     at = 2
-    while at + 4 <= len(jpeg):
-        if jpeg[at] != 0xFF:
-            break
-        marker = jpeg[at + 1]
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
         if marker == 0xFF:  # fill byte
             at += 1
-            continue
-        if marker in _STANDALONE:
-            at += 2
-            continue
-        if marker in _ALL_FRAMES:
-            if marker not in _SUPPORTED_FRAMES or at + 10 > len(jpeg):
-                break
+        elif marker in _BEFORE and length >= 2:
+            at += 2 + length
+        elif marker in _SUPPORTED_FRAMES and at + 10 <= len(jpeg):
             precision, height, width, components = struct.unpack_from(">BHHB", jpeg, at + 4)
             if precision != 8 or not width or not height:
                 break
             return JpegHeader(width, height, components)
-        if marker in (0xD9, 0xDA):  # the end, or a scan before any frame
+        else:
             break
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
     raise InvalidImageError("not a JPEG that can be decoded")
 
 
@@ -104,4 +99,6 @@ def decode_jpeg(jpeg: bytes, *, max_pixels: int = MAX_PIXELS, grey: bool = False
         image = None
     if image is None:
         raise InvalidImageError("not a JPEG that can be decoded")
+    if sorted(image.shape[:2]) != sorted(header[:2]):  # an EXIF orientation may swap the sides
+        raise InvalidImageError(OTHER_SIZE)  # too late for the memory; `read_header` is to see that it never happens
     return np.asarray(image, np.uint8)

@@ -76,6 +76,19 @@ def _exif(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
+def _hidden(jpeg: bytes, other: bytes, marker: int, length: int | None = None) -> bytes:
+    """Put the segments of another JPEG before, in what this marker makes a segment of its own to some readers."""
+    inside = other[2:-2]
+    said = len(inside) + 2 if length is None else length
+    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", said) + inside + jpeg[2:]
+
+
+def _sized(jpeg: bytes, height: int, width: int) -> bytes:
+    """Say another size in the frame header; decoders fill what is missing with grey."""
+    at = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
+
+
 def _jpeg() -> Iterator[tuple[str, bytes]]:
     baseline = _encode(_picture())
     progressive = _encode(_picture(), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
@@ -99,9 +112,18 @@ def _jpeg() -> Iterator[tuple[str, bytes]]:
     yield "no_height", _header(8, 0, 32, 3) + b"\xff\xd9"
     yield "a_size_after_the_first", baseline[:2] + _header(8, 65_535, 65_535, 3)[2:] + baseline[2:]
     yield "a_size_before_the_last", baseline[:2] + _header(8, 16, 16, 3)[2:] + baseline[2:]
+    yield "many_pixels", _sized(_encode(_picture(channels=1)), 512, 512)
+    bomb = _sized(_encode(_picture(channels=1)), 8_000, 8_000)
+    for marker in (0x00, 0x02, 0x01, 0xC8, 0xD0, 0xD8, 0xD9, 0xDA, 0xDC, 0xF0):
+        yield f"hidden_{marker:02x}", _hidden(baseline, bomb, marker)
+    yield "hidden_length_0", _hidden(baseline, bomb, 0xE1, 0)
+    yield "hidden_length_1", _hidden(baseline, bomb, 0xFE, 1)
+    yield "hidden_in_a_comment", _hidden(baseline, bomb, 0xFE)
     yield "png", bytes(cv2.imencode(".png", _picture())[1])
     yield "changes", bytes([0]) + bytes([1, 20, 200, 0, 200, 7]) * 3
-    yield "changed_progressive", bytes([1, 2, 100, 9])
+    yield "changed_progressive", bytes([5, 2, 100, 9])
+    yield "between", bytes([2]) + b"\xff\xfe\0\x04.."
+    yield "between_restarts", bytes([15]) + b"\xff\x00\x02\x00"
     yield "gif", b"GIF89a\x01\0\x01\0\0\0\0;"
 
 

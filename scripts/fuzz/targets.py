@@ -17,7 +17,7 @@ from app.viewer.hearing import Window
 from app.viewer.seeing import Picture
 from app.viewer.session import Session
 from models.calibration import REFERENCE
-from models.image import MAX_SIDE, decode_jpeg
+from models.image import MAX_SIDE, OTHER_SIZE, decode_jpeg
 from models.inference import Box, FaceReading, Float32, InvalidImageError, Traits
 from models.labels import LABELS
 from scripts.fuzz import CORPUS
@@ -40,6 +40,7 @@ def expect(holds: bool, what: str) -> None:
 WHOLE_JPEGS: Final = tuple(
     (CORPUS / "jpeg" / name).read_bytes() for name in ("baseline", "progressive", "grey", "restarts", "turned")
 )
+MANY_PIXELS: Final = (CORPUS / "jpeg" / "many_pixels").read_bytes()
 
 # --- protocol ---
 
@@ -78,18 +79,28 @@ def fuzz_jpeg(data: bytes) -> str:
     """One frame: its header is checked, and what passes is decoded.
 
     The decoder's own code is not instrumented, so that nothing leads the fuzzer deep into it. Input that does not begin
-    like a JPEG is therefore a list of changes to a whole one.
+    like a JPEG is therefore a list of changes to a whole one, or what stands between its start and another one of
+    many pixels, which must not be read. Half of the others are decoded in grey.
     """
-    jpeg = data if data[:1] in (b"\xff", b"") else _changed(WHOLE_JPEGS[data[0] % len(WHOLE_JPEGS)], data[1:])
+    first = data[0] if data else 0xFF
+    jpeg = data if first == 0xFF else _made(first, data[1:])
     try:
-        image = decode_jpeg(jpeg, max_pixels=MAX_PIXELS)
+        image = decode_jpeg(jpeg, max_pixels=MAX_PIXELS, grey=first % 2 == 1)
     except InvalidImageError as error:
+        expect(str(error) != OTHER_SIZE, OTHER_SIZE)
         expect(0 < len(str(error)) <= 200, "the error's words are too many")
         return str(error) if str(error).isalpha() else str(error).translate(_WITHOUT_DIGITS)
-    expect(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, f"{image.dtype} {image.shape}")
+    expect(image.dtype == np.uint8 and image.shape[2:] == (() if first % 2 else (3,)), f"{image.dtype} {image.shape}")
     expect(0 < image.shape[0] * image.shape[1] <= MAX_PIXELS, f"{image.shape} has too many pixels")
     expect(max(image.shape) <= MAX_SIDE, f"{image.shape} is too long")
     return "decoded"
+
+
+def _made(kind: int, data: bytes) -> bytes:
+    whole = WHOLE_JPEGS[kind // 4 % len(WHOLE_JPEGS)]
+    if kind // 2 % 2:
+        return whole[:2] + data + MANY_PIXELS[2:-2] + whole[2:]
+    return _changed(whole, data)
 
 
 def _changed(jpeg: bytes, changes: bytes) -> bytes:

@@ -50,6 +50,8 @@ WRONG_PICTURES = {
     "strip": "a side longer",
     "no_height": "can be decoded",
     "a_size_after_the_first": None,
+    "hidden_00": "can be decoded",
+    "hidden_length_0": "can be decoded",
 }
 
 

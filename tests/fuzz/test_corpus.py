@@ -36,6 +36,6 @@ def test_an_escape_is_seen(monkeypatch):
     monkeypatch.setattr(targets, "decode", broken)
     with pytest.raises(KeyError):
         TARGETS["protocol"](b"\x01{}")
-    monkeypatch.setattr(targets, "decode_jpeg", lambda jpeg, max_pixels: None)
+    monkeypatch.setattr(targets, "decode_jpeg", lambda jpeg, max_pixels, grey: None)
     with pytest.raises((EscapeError, AttributeError)):
         TARGETS["jpeg"](b"\xff\xd8")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.image import MAX_SCANS, MAX_SIDE, decode_jpeg, read_header
+from models.image import MAX_SCANS, MAX_SIDE, OTHER_SIZE, decode_jpeg, read_header
 from models.inference import InvalidImageError
 
 
@@ -136,6 +136,24 @@ def test_the_header_tells_the_size_that_decoding_gives(width: int, height: int, 
     jpeg = save(Image.new("RGB", (width, height)), progressive=progressive)
     header = read_header(jpeg)
     assert (header.height, header.width, header.components) == decode_jpeg(jpeg).shape
+
+
+def test_no_segment_hides_another_header_from_the_check(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where decoders and the check go on reading at different places, a decoder would find the larger picture."""
+    small, large = save(Image.new("L", (16, 16))), bytearray(save(Image.new("L", (16, 16))))
+    size = large.index(b"\xff\xc0") + 5
+    large[size : size + 4] = struct.pack(">HH", 300, 400)
+    inside = bytes(large[2:-2])
+    taken = 0
+    for marker in range(256):
+        for length in (0, 1, 2, 4, len(inside) + 1, len(inside) + 2, 65_535):
+            jpeg = small[:2] + bytes([0xFF, marker]) + struct.pack(">H", length) + inside + small[2:]
+            try:
+                taken += decode_jpeg(jpeg, max_pixels=10_000).shape == (16, 16, 3)
+            except InvalidImageError as error:
+                assert str(error) != OTHER_SIZE, (marker, length)
+    assert taken >= 17  # APP0-15 and a comment hold whatever they hold
+    capfd.readouterr()  # what libjpeg has to say
 
 
 @given(st.binary(max_size=200))
