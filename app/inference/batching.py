@@ -24,9 +24,9 @@ LAST_CALL_SECONDS: Final = 0.5
 
 
 class _Question(NamedTuple, Generic[Item, Outcome]):
-    """An item, and whose answer it is that its event loop waits for."""
+    """An item, taken out again where whoever asked gives up, and the answer that the event loop waits for."""
 
-    item: Item
+    items: list[Item]
     answer: asyncio.Future[Outcome]
 
 
@@ -67,7 +67,7 @@ class Batcher(Generic[Item, Outcome]):
         self.closed = False
         self._failing = False
         self._waiting: queue.SimpleQueue[_Question[Item, Outcome] | None] = queue.SimpleQueue()
-        self._batch: list[_Question[Item, Outcome]] = []  # under way
+        self._batch: list[tuple[Item, asyncio.Future[Outcome]]] = []  # under way
         self._called: float | None = None  # when
         self._hanging: float | None = None  # since then, as was logged
         self._thread = self._start()
@@ -75,7 +75,7 @@ class Batcher(Generic[Item, Outcome]):
     @property
     def pending(self) -> int:
         """How many items have no outcome yet, about: the thread goes on meanwhile."""
-        return self._waiting.qsize() + sum(not question.answer.done() for question in self._batch)
+        return self._waiting.qsize() + sum(not answer.done() for _, answer in self._batch)
 
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
@@ -92,9 +92,13 @@ class Batcher(Generic[Item, Outcome]):
                 log.error("%s hangs: a call has not ended in %g seconds", self._name, self._patience)
                 self._hanging = called
             raise InferenceError(f"{self._name} hangs")
-        question: _Question[Item, Outcome] = _Question(item, asyncio.get_running_loop().create_future())
+        question: _Question[Item, Outcome] = _Question([item], asyncio.get_running_loop().create_future())
+        del item
         self._waiting.put(question)
-        return await question.answer
+        try:
+            return await question.answer
+        finally:
+            question.items.clear()  # behind a call that hangs the question would lie there with it
 
     def close(self) -> None:
         """End the thread after the call under way; what still waits fails with `InferenceError`.
@@ -138,22 +142,22 @@ class Batcher(Generic[Item, Outcome]):
         if self._release is not None:
             self._release()
 
-    def _next_batch(self) -> list[_Question[Item, Outcome]]:
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
         """Wait for an item, then take all that is there; whoever gave up is left out."""
         taken = [self._waiting.get()]
         while len(taken) < self._max_batch and not self._waiting.empty():
             taken.append(self._waiting.get())
-        return [question for question in taken if question is not None and not question.answer.cancelled()]
+        return [(item, question.answer) for question in taken if question is not None for item in list(question.items)]
 
-    def _answer(self, batch: list[_Question[Item, Outcome]]) -> None:
+    def _answer(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
         started = self._called = time.monotonic()
         try:
-            outcomes = self._ask([question.item for question in batch])
+            outcomes = self._ask([item for item, _ in batch])
         finally:
             self._called = None
             if self._observe is not None:
                 self._observe(len(batch), time.monotonic() - started)
-        _tell(zip((question.answer for question in batch), outcomes, strict=True))
+        _tell(zip((answer for _, answer in batch), outcomes, strict=True))
 
     def _ask(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
         try:
@@ -173,8 +177,8 @@ class Batcher(Generic[Item, Outcome]):
         return outcomes
 
     @staticmethod
-    def _fail(batch: list[_Question[Item, Outcome]], error: InferenceError) -> None:
-        _tell((question.answer, error) for question in batch)
+    def _fail(batch: list[tuple[Item, asyncio.Future[Outcome]]], error: InferenceError) -> None:
+        _tell((answer, error) for _, answer in batch)
 
 
 def _tell(answers: Iterable[tuple[asyncio.Future[Outcome], Outcome | Exception]]) -> None:

@@ -125,6 +125,25 @@ async def test_nothing_that_was_submitted_is_kept_after_its_answer():
     batcher.close()
 
 
+async def test_nothing_of_who_gave_up_waits_behind_a_call_that_hangs(gate, batcher):
+    class Picture:
+        pass
+
+    pictures = [Picture(), Picture()]
+    kept = [weakref.ref(picture) for picture in pictures]
+    tasks = await submit_while_busy(gate, batcher, pictures)
+    pictures.clear()
+    tasks[1].cancel()
+    await asyncio.wait([tasks[1]])
+    del tasks[1]
+    assert [picture() is not None for picture in kept] == [False, True]
+    gate.batches.clear()
+    gate.go.set()
+    with pytest.raises(InferenceError):  # it cannot be doubled, but it was asked about
+        await tasks[1]
+    assert [len(batch) for batch in gate.batches] == [1]
+
+
 async def test_closing_answers_what_waits_and_ends_the_thread(gate, batcher):
     tasks = await submit_while_busy(gate, batcher, [2, 4, 6, 8])
     closing = asyncio.create_task(asyncio.to_thread(batcher.close))
