@@ -20,7 +20,7 @@ from app.viewer.fusing import Pair
 from app.viewer.hearing import Window
 from app.viewer.seeing import Picture
 from app.viewer.session import Session
-from app.viewer.ticking import Schedule
+from app.viewer.ticking import Schedule, slot
 from app.watch.telemetry import Visit
 from models.inference import MAX_PIXELS
 from models.labels import LABELS
@@ -127,7 +127,7 @@ class Connection:
 
     async def _tick(self) -> None:
         interval = self._settings.result_interval
-        schedule = Schedule(interval, self._clock())
+        schedule = Schedule(interval, slot(self._clock(), interval))
         while True:
             due, missed = schedule.next(self._clock())
             self._session.miss_results(missed)

@@ -1,6 +1,16 @@
 """When results are due: a schedule that neither drifts nor piles up."""
 
 import math
+from typing import Final
+
+SLOTS: Final = 10
+"""Moments of an interval at which results are due: viewers who share one ask at once, and so share calls of a model."""
+
+
+def slot(now: float, interval: float) -> float:
+    """Return the next of the moments that all viewers share, at `interval / SLOTS` seconds from each other."""
+    step = interval / SLOTS
+    return math.ceil(now / step) * step
 
 
 class Schedule:

@@ -247,6 +247,22 @@ def test_two_viewers_do_not_share_anything():
     assert other.results[-1]["face"]["state"] == "absent"
 
 
+def test_who_come_within_a_tenth_of_an_interval_are_answered_at_the_same_moments():
+    async def visit():
+        streaming, viewers = new_streaming(), []
+        for _ in range(3):
+            await asyncio.sleep(0.014)
+            viewers.append(Viewer(streaming))
+        await asyncio.sleep(5)
+        for viewer in viewers:
+            await viewer.leave()
+        return [[result["at"] for result in viewer.results] for viewer in viewers]
+
+    first, *others = run(visit())
+    assert len(first) == 9
+    assert others == [first, first]
+
+
 def test_a_slow_reader_misses_results_and_gets_the_newest():
     async def visit():
         streaming = new_streaming()

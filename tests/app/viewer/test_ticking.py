@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.viewer.ticking import Schedule
+from app.viewer.ticking import SLOTS, Schedule, slot
 
 
 def test_does_not_drift():
@@ -33,3 +33,17 @@ def test_every_due_time_is_either_given_once_or_missed(pauses):
     assert given_out == sorted(set(given_out))
     if given_out:
         assert len(given_out) + missed_in_all == round(given_out[-1] / 0.5)
+
+
+@given(st.floats(0, 1e6), st.sampled_from([0.1, 0.5, 1.7, 5.0]))
+def test_whoever_comes_begins_at_once_or_at_the_next_of_the_moments_that_all_share(now, interval):
+    begin, step = slot(now, interval), interval / SLOTS
+    assert now <= begin < now + step + 1e-6
+    assert begin / step == pytest.approx(round(begin / step), abs=1e-6)
+
+
+def test_who_come_within_a_slot_have_their_results_due_at_the_same_moments_for_good():
+    one, other = (Schedule(0.5, slot(now, 0.5)) for now in (1000.011, 1000.049))
+    for n in range(1, 1000):
+        now = 1000 + n * 0.5
+        assert one.next(now) == other.next(now)
