@@ -74,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--first", type=int, default=8, metavar="N", help="where the search begins (default: 8)")
     parser.add_argument("--admission", type=int, metavar="N", help="let so many come, and the server refuse some")
-    # At 4 a second all would come at one of two moments of the interval, as they never do.
-    parser.add_argument("--rate", type=float, default=4.3, metavar="N", help="of them a second (default: 4.3)")
+    parser.add_argument("--rate", type=float, default=4.0, metavar="N", help="of them a second (default: 4)")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured for each number (default: 10)")
     parser.add_argument("--tries", type=int, default=2, help="of a number that does not hold (default: 2)")
     parser.add_argument("--cores", type=int, metavar="N", help="give each server so many cores, and viewers the others")

@@ -18,6 +18,10 @@ PER_PROCESS = 150
 """Viewers of one process: it needs a small part of a core for so many."""
 STARTING = 60.0
 """Most seconds that a process of viewers may take to start."""
+INTERVAL = 0.5
+"""`RESULT_INTERVAL` of every server here."""
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, whole parts left out, are spread evenly however many there are."""
 LEAVING = 0.5
 """Seconds that viewers have to take their leave."""
 
@@ -29,7 +33,7 @@ class Plan:
     Attributes:
         ports: Of the servers, on this machine; viewers go to one after the other, in turn.
         viewers: How many.
-        arriving: Seconds from the first's coming to the last's; they come evenly, so that their phases differ.
+        arriving: Seconds in which they come: evenly, but each at a moment of the interval of its own, as people do.
         lasting: Seconds from the first's coming until all leave.
         binary: Whether they send binary messages; else JSON.
         cores: Those that they may use; None for all.
@@ -41,6 +45,14 @@ class Plan:
     lasting: float
     binary: bool
     cores: frozenset[int] | None = None
+
+    def coming(self, number: int) -> float:
+        """Return when a viewer comes, in seconds from when the first may.
+
+        Who come at even distances of, say, 20 ms have their results due at only 25 moments of the half second.
+        """
+        even = self.arriving * number / self.viewers
+        return even + INTERVAL * ((number * GOLDEN - even / INTERVAL) % 1.0)
 
 
 class Crowd:
@@ -130,8 +142,8 @@ async def _stay(envelopes: Envelopes, plan: Plan, numbers: Sequence[int], begin:
     # The loop's clock and `time.monotonic` may count from different moments.
     ahead = loop.time() - time.monotonic()
     viewers = []
-    for number in numbers:
-        await asyncio.sleep(begin + plan.arriving * number / plan.viewers - time.monotonic())
+    for number in sorted(numbers, key=plan.coming):
+        await asyncio.sleep(begin + plan.coming(number) - time.monotonic())
         # Primes, so that two viewers hardly ever send the same at the same time.
         port = plan.ports[number % len(plan.ports)]
         viewer = Viewer(envelopes, 7919 * number, wire.request("127.0.0.1", port), loop)

@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scripts.bench.crowd import LEAVING, Crowd, Plan
+from scripts.bench.crowd import INTERVAL, LEAVING, Crowd, Plan
 from scripts.bench.material import Material
 from scripts.bench.observed import Step, memory_per_viewer, summarise
 from scripts.bench.search import largest
 from scripts.bench.subject import Subject, cpu_seconds, machine_seconds
 
-INTERVAL = 0.5
-"""`RESULT_INTERVAL` of every server here."""
 SETTLING = 3.0
 """Seconds from when the last has come until something is measured: the first window is full after one."""
 COMING = 50
