@@ -22,7 +22,6 @@ from app.viewer.seeing import Picture
 from app.viewer.session import Session
 from app.viewer.ticking import Schedule, slot
 from app.watch.telemetry import Visit
-from models.inference import MAX_PIXELS
 from models.labels import LABELS
 
 Clock = Callable[[], float]
@@ -266,7 +265,7 @@ class Connection:
             limits=protocol.Limits(
                 message_bytes=self._settings.max_message_bytes,
                 frame_bytes=self._settings.max_frame_bytes,
-                frame_pixels=MAX_PIXELS,
+                frame_pixels=self._settings.max_frame_pixels,
             ),
             features=protocol.Features(calibration=self._session.can_calibrate),
         )

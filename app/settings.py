@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.guard.origin import Origin
 from app.protocol import LONGEST_TOKEN, SMOOTHING_BOUNDS, WEIGHT_BOUNDS
+from models.inference import MAX_PIXELS
 from models.windows import SILENCE_RMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +106,8 @@ class Settings(BaseSettings):
     """Longest message from a viewer; a longer one ends the connection."""
     max_frame_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 524_288
     """Largest JPEG; a larger one is refused, the stream goes on."""
+    max_frame_pixels: Annotated[int, Field(ge=500_000, le=16_777_216)] = MAX_PIXELS
+    """Most pixels of a picture (1920 x 1080); one with more is refused before it is decoded, the stream goes on."""
     max_messages_per_second: Annotated[float, Field(ge=0, le=100_000)] = 100.0
     """Messages that a viewer may send a second, over 20 s; what is more is refused. 0 sets no limit."""
     max_bytes_per_second: Annotated[int, Field(ge=0, le=1_000_000_000)] = 2_097_152
@@ -122,7 +125,7 @@ class Settings(BaseSettings):
     idle_timeout: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     """Seconds without sound or picture until a viewer has to go; 0 waits for ever."""
     session_length: Annotated[float, Field(ge=0, le=604_800)] = 0.0
-    """Seconds that a viewer may stay; 0 sets no limit."""
+    """Seconds that a viewer may stay; 0 sets no limit: a session costs no more for being long (docs/security.md)."""
 
     allowed_origins: Words = ()
     """Origins of other pages that may use the stream, such as `https://example.org`, with commas between."""

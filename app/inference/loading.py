@@ -94,6 +94,7 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
         return load_face_path(
             settings.face_model,
             detector_confidence=settings.detector_confidence,
+            max_pixels=settings.max_frame_pixels,
             detect_every=settings.detect_every,
             fusion=fusion,
             **how,

@@ -4,8 +4,8 @@ python -m scripts.soak --minutes 60 [--load 0.8] [--json FILE]
 
 Good viewers keep the server, which measures its load, at three quarters of it; others come and go, strangers misbehave,
 and the models fail in turn. It ends with 1 where a good viewer lost a result beyond those that the server
-says it dropped, was told what it should not be or closed, memory rises, or a thread or task is left over. Linux; the
-viewers share the machine with the server.
+says it dropped, was told what it should not be or closed, memory rises, or objects, a thread or a task are left over.
+Linux; the viewers share the machine with the server.
 """
 
 import argparse
@@ -45,9 +45,9 @@ class Watch:
         self.samples: list[Sample] = []
         self.faults: dict[str, int] = {}
 
-    async def ask(self) -> dict[str, Any]:
-        """Return what `/soak` says now."""
-        return await asyncio.to_thread(self._ask)
+    async def ask(self, *, collect: bool = False) -> dict[str, Any]:
+        """Return what `/soak` says now, or when it has collected what nobody can reach any more."""
+        return await asyncio.to_thread(self._ask, "?collect=true" if collect else "")
 
     async def held(self) -> Held:
         """Return what runs in the process."""
@@ -63,8 +63,8 @@ class Watch:
             self.samples.append(Sample(now, said["mib"], said["objects"], said["viewers"], said["load"]))
             await asyncio.sleep(SAMPLE_SECONDS)
 
-    def _ask(self) -> dict[str, Any]:
-        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - http, made above
+    def _ask(self, query: str = "") -> dict[str, Any]:
+        with urllib.request.urlopen(self._url + query, timeout=60) as answer:  # noqa: S310 - http, made above
             said: dict[str, Any] = json.load(answer)
             return said
 
@@ -118,7 +118,7 @@ async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
     envelopes = Envelopes(gather(None, None), binary=True)
     watch = Watch(port)
     await watch.ask()
-    before, first = await watch.held(), await watch.ask()
+    before, first = await watch.held(), await watch.ask(collect=True)
     crowd = Crowd(port, envelopes, watch, (1 - ROOM) * load)
     came, strange = Counter[str](), Counter[str]()
     tasks = [asyncio.create_task(watch.sample()), asyncio.create_task(crowd.keep())]
@@ -134,7 +134,7 @@ async def soak(port: int, seconds: float, load: float, seed: int) -> Figures:
     await asyncio.wait(tasks)
     lasted = time.monotonic() - began
     closed = crowd.leave()
-    after, last = await settle(watch, before), await watch.ask()
+    after, last = await settle(watch, before), await watch.ask(collect=True)
     if broken:
         raise RuntimeError("the soak itself failed") from broken[0]
     figures = _figures(

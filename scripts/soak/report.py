@@ -14,6 +14,8 @@ WARM_SHARE: Final = 0.25
 RISE_MIB: Final = 16.0
 RISE_SHARE: Final = 0.05
 """Memory is flat where its line rises by less than the larger of both, the second of its mean, from warm to the end."""
+OBJECTS: Final = 1000
+"""Python objects that the first viewers may leave behind; more follow them if each leaves one."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ def verdict(figures: Figures) -> list[str]:
         wrong.append(f"strangers were told what they should not be: {', '.join(strange)}")
     if figures.rise_mib > max(RISE_MIB, RISE_SHARE * figures.mib[1]):
         wrong.append(f"memory rises: {figures.rise_mib:.1f} MiB, {figures.slope_mib_per_hour:.1f} MiB an hour")
+    before, after = figures.objects
+    if after - before > OBJECTS:
+        wrong.append(f"{after - before} Python objects more after all have left than before anybody came")
     wrong += [f"leaked: {what}" for what in leaked(figures.before, figures.after)]
     return wrong
 

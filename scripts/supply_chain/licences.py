@@ -5,11 +5,13 @@ python -m scripts.supply_chain.licences --check    # only tell whether it is cur
 """
 
 import argparse
+import re
 import sys
 from importlib import metadata
 
+from app.device import BINARIES, SCRIPTS
 from app.settings import ROOT
-from scripts.supply_chain import LOCKS, pins
+from scripts.supply_chain import LOCKS, pins, served
 
 PAGE = ROOT / "docs" / "licences.md"
 LONGEST = 60
@@ -27,6 +29,16 @@ OpenCV, libsndfile, PortAudio, libsoxr) are licensed under is in the wheels' own
 
 | package | version | licence | serve | cluster |
 |---|---|---|---|---|
+"""
+_FOR_BROWSERS = """
+## For browsers
+
+What `npm ci --omit=dev` installs, as `package-lock.json` has it from the packages. *served* marks those whose files the
+server gives to browsers that run the models themselves (`app/device.py`); the others come along with them. What is
+compiled into their WebAssembly is not listed: the packages do not say.
+
+| package | version | licence | served |
+|---|---|---|---|
 """
 
 
@@ -59,7 +71,23 @@ def page() -> str:
         f"| {package} | {version} | {licence(package)} | {'yes' if package in serve else ''} | {place(package)} |\n"
         for package, version in sorted({**full, **cluster}.items())
     ]
-    return _INTRODUCTION + "".join(rows)
+    given = {_package(path) for path in (*SCRIPTS.values(), *BINARIES.values())}
+    for_browsers = [
+        f"| {package.name} | {package.version} | {package.licence} | {'yes' if package.name in given else ''} |\n"
+        for package in served()
+    ]
+    return _INTRODUCTION + "".join(rows) + _FOR_BROWSERS + "".join(for_browsers)
+
+
+def listed() -> dict[str, str]:
+    """Return the licence of each Python package that the document lists, by its name."""
+    table = PAGE.read_text("utf-8").partition(_FOR_BROWSERS)[0]
+    return dict(re.findall(r"^\| (\S+) \| \S+ \| (.+?) \| ", table, re.MULTILINE))
+
+
+def _package(path: str) -> str:
+    """Return the package that a file in `node_modules` is of."""
+    return "/".join(path.split("/")[: 2 if path.startswith("@") else 1])
 
 
 def main() -> None:

@@ -3,13 +3,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.settings import ROOT, Settings, load
 from models.detection import LEAST_CONFIDENCE
+from models.image import MAX_SIDE
 from scripts.settings_table import env_example, markdown_table, rows, with_table
 
 
@@ -40,6 +41,11 @@ def test_every_setting_is_documented():
 def test_no_detector_confidence_is_allowed_that_has_no_effect():
     (least,) = (bound.ge for bound in Settings.model_fields["detector_confidence"].metadata if isinstance(bound, Ge))
     assert least == min(LEAST_CONFIDENCE)
+
+
+def test_no_number_of_pixels_is_allowed_that_no_picture_may_have():
+    (most,) = (bound.le for bound in Settings.model_fields["max_frame_pixels"].metadata if isinstance(bound, Le))
+    assert most == MAX_SIDE**2
 
 
 def test_the_table_replaces_what_is_between_the_markers_and_nothing_else():

@@ -202,6 +202,19 @@ def test_ready_comes_first_and_says_what_is_served():
     }
 
 
+def test_ready_says_the_limits_that_are_set():
+    chosen = {"max_message_bytes": 20_000, "max_frame_bytes": 10_000, "max_frame_pixels": 600_000}
+
+    async def visit():
+        viewer = Viewer(new_streaming(**chosen))
+        await asyncio.sleep(0.1)
+        await viewer.leave()
+        return viewer.messages
+
+    limits = run(visit())[0]["limits"]
+    assert [limits[name] for name in ("message_bytes", "frame_bytes", "frame_pixels")] == list(chosen.values())
+
+
 def test_there_is_a_result_every_interval_even_when_there_is_nothing_to_say():
     async def visit():
         viewer = Viewer(new_streaming())

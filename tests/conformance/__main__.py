@@ -2,9 +2,10 @@
 
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
-from tests.conformance.trial import CLIENT_LIST, Case, Outcome, cases, run_all, stage
+from tests.conformance.trial import CLIENT_LIST, KINDS, Case, Outcome, cases, run_all, stage
 
 
 def main() -> None:
@@ -13,11 +14,12 @@ def main() -> None:
     here = tuple(client for client, version in versions.items() if version is not None)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as run:
         outcomes = run_all(run, cases(here))
-    print("| client | version | plain | deflate | nginx, plain | nginx, deflate |\n|---|---|---|---|---|---|")
-    for client, version in versions.items():
-        ways = [Case(client, through, deflate) for through in (False, True) for deflate in (False, True)]
+    print("| client | version | server | plain | deflate | nginx, plain | nginx, deflate |")
+    print("|---|---|---|---|---|---|---|")
+    for (client, version), kind in product(versions.items(), KINDS):
+        ways = [Case(client, kind, through, deflate) for through, deflate in product((False, True), repeat=2)]
         row = ["not here"] * 4 if version is None else [_word(way, outcomes.get(way)) for way in ways]
-        print("|", " | ".join([client.name, version or "-", *row]), "|")
+        print("|", " | ".join([client.name, version or "-", f"`{kind.command}`", *row]), "|")
     if faults := {str(case): found for case, outcome in outcomes.items() if (found := outcome.faults(case))}:
         sys.exit("\n".join(f"{case}: {found}" for case, found in faults.items()))
 

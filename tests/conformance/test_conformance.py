@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.trial import CLIENT_LIST, Case, Client, Outcome, cases, run_all, stage
+from tests.conformance.trial import CLIENT_LIST, KINDS, Case, Client, Kind, Outcome, cases, run_all, stage
 from tests.deploy.proxying import missing as missing_proxy
 
 pytestmark = pytest.mark.e2e
@@ -20,23 +20,25 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Ou
         yield run_all(run, possible)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.command)
 @pytest.mark.parametrize("client", CLIENT_LIST, ids=lambda client: client.name)
-def test_a_client_gets_results_about_what_it_sends(client: Client, request: pytest.FixtureRequest) -> None:
+def test_a_client_gets_results_about_what_it_sends(client: Client, kind: Kind, request: pytest.FixtureRequest) -> None:
     if client not in HERE:
         pytest.skip(f"{client.name} is not installed here")
     outcomes: dict[Case, Outcome] = request.getfixturevalue("outcomes")
-    own = {case: outcome for case, outcome in outcomes.items() if case.client is client}
+    own = {case: outcome for case, outcome in outcomes.items() if (case.client, case.kind) == (client, kind)}
     assert len(own) >= len(client.offers)
     assert {str(case): found for case, outcome in own.items() if (found := outcome.faults(case))} == {}
 
 
 @pytest.mark.skipif(missing_proxy() is not None, reason=str(missing_proxy()))
 def test_most_clients_go_through_nginx_too(outcomes: dict[Case, Outcome]) -> None:
-    assert sum(case.through_nginx for case in outcomes) >= 4
+    for kind in KINDS:
+        assert sum(case.through_nginx for case in outcomes if case.kind is kind) >= 4
 
 
 def test_a_client_that_is_told_otherwise_is_found() -> None:
-    case = Case(CLIENT_LIST[0], through_nginx=False, deflate=True)
+    case, unwilling = (Case(CLIENT_LIST[0], kind, through_nginx=False, deflate=True) for kind in KINDS)
     ready, result = (
         {"type": "ready"},
         {"type": "result", "fused": {"state": "ok", "probs": {"happy": 1.0}}, "used": {"audio": 3}},
@@ -53,3 +55,5 @@ def test_a_client_that_is_told_otherwise_is_found() -> None:
         {"status": 1},
     ):
         assert len(Outcome(**{**good, **bad}).faults(case)) == 1, bad
+    assert len(Outcome(**good).faults(unwilling)) == 1
+    assert Outcome(**{**good, "closed": {"code": 1000, "extensions": ""}}).faults(unwilling) == []

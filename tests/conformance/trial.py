@@ -1,4 +1,4 @@
-"""Each client that is here against the real server, directly and through nginx, with compression and without."""
+"""Each client that is here against both real servers, directly and through nginx, with compression and without."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from typing import Any
 from tests.conformance.sample import FACE, VOICE, write
 from tests.deploy.proxying import Proxy
 from tests.deploy.proxying import missing as missing_proxy
-from tests.e2e.serving import Server
+from tests.e2e.serving import Module, Server
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
 MODULES = HERE / "node_modules"
 GO_SOURCES = Path("/usr/share/gocode")
 SECONDS = 60
-AT_ONCE = 3
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,26 @@ class Client:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A server: the command that starts it, what does so here, and whether it takes permessage-deflate."""
+
+    command: str
+    start: Callable[[], Server]
+    deflates: bool
+
+
+@dataclass(frozen=True)
 class Case:
-    """A client, the way that it takes, and whether it offers compression."""
+    """A client, the server that it meets, the way that it takes, and whether it offers compression."""
 
     client: Client
+    kind: Kind
     through_nginx: bool
     deflate: bool
 
     def __str__(self) -> str:
         way = "nginx" if self.through_nginx else "direct"
-        return f"{self.client.name}, {way}, {'deflate' if self.deflate else 'plain'}"
+        return f"{self.client.name}, {self.kind.command}, {way}, {'deflate' if self.deflate else 'plain'}"
 
 
 @dataclass
@@ -86,7 +96,8 @@ class Outcome:
         if self.closed is not None:
             if self.closed["code"] != 1000:
                 found.append(f"it was closed with {self.closed['code']}")
-            if ("permessage-deflate" in (self.closed["extensions"] or "")) is not case.deflate:
+            agreed = case.deflate and case.kind.deflates
+            if ("permessage-deflate" in (self.closed["extensions"] or "")) is not agreed:
                 found.append(f"its extensions are {self.closed['extensions']!r}")
         return found
 
@@ -189,12 +200,18 @@ CLIENT_LIST = (
 )
 
 
+KINDS = (
+    Kind("uvicorn app:app", Server, deflates=True),
+    Kind("python -m app", lambda: Module(TRUSTED_PROXIES="127.0.0.1"), deflates=False),
+)
+
+
 def cases(clients: tuple[Client, ...] = CLIENT_LIST) -> list[Case]:
-    """Return all that can be tried of some clients, each way with each kind of offer that the client can make."""
+    """Return all that can be tried of some clients: each server, each way, each offer that the client can make."""
     return [
-        Case(client, through_nginx, deflate)
+        Case(client, kind, through_nginx, deflate)
         for client in clients
-        for through_nginx, deflate in product((False, True), client.offers)
+        for kind, through_nginx, deflate in product(KINDS, (False, True), client.offers)
         if client.tls or not through_nginx
     ]
 
@@ -204,19 +221,22 @@ def cases(clients: tuple[Client, ...] = CLIENT_LIST) -> list[Case]:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Callable[[Case], Outcome]]:
-    """Start the server and, where it is here, nginx before it; give what runs a case."""
+    """Start the servers and, where it is here, an nginx before each; give what runs a case."""
     write(folder)
     if _of_gorilla() is not None:
         _build_gorilla(folder)
     with ExitStack() as stack:
-        server = stack.enter_context(Server())
-        proxy = stack.enter_context(Proxy(server.port)) if missing_proxy() is None else None
+        servers = {kind: stack.enter_context(kind.start()) for kind in KINDS}
+        proxies = {
+            kind: stack.enter_context(Proxy(server.port)) for kind, server in servers.items() if missing_proxy() is None
+        }
 
         def run(case: Case) -> Outcome:
             if case.through_nginx:
-                assert proxy is not None, missing_proxy()
+                assert proxies, missing_proxy()
+                proxy = proxies[case.kind]
                 return _run_client(case, proxy.stream, folder, proxy.certificate)
-            return _run_client(case, f"ws://127.0.0.1:{server.port}/ws", folder, None)
+            return _run_client(case, servers[case.kind].stream, folder, None)
 
         yield run
 

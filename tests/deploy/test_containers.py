@@ -54,6 +54,25 @@ def test_both_images_serve_as_somebody_who_is_not_root():
         assert stage.index("USER emotions") < stage.rindex("\nCMD [")
 
 
+def test_images_install_nothing_but_what_a_lock_has_by_hash():
+    installs = re.findall(r"\b((?:pip|npm) \S+)(.*)$", DOCKERFILE.partition("\nFROM ")[2], re.MULTILINE)
+    assert sorted(installs) == [
+        ("npm ci", " --omit=dev --ignore-scripts"),
+        ("pip install", " --require-hashes -r requirements-cluster.lock"),
+        ("pip install", " --require-hashes -r requirements-serve.lock"),
+    ]
+
+
+def test_every_image_that_is_built_on_can_be_named_by_its_digest():
+    named = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    bases = re.findall(r"^FROM (\S+) AS (\w+)$", DOCKERFILE, re.MULTILINE)
+    stages = {stage for _, stage in bases}
+    assert {base for base, _ in bases} - stages == {f"${{{name}}}" for name in named}
+    page = (ROOT / "docs" / "supply-chain.md").read_text("utf-8")
+    for name, image in named.items():
+        assert f"--build-arg {name}={image}@sha256:" in page
+
+
 def test_names_in_capitals_that_the_image_and_the_configurations_set_are_settings():
     told = set(COMPOSE["services"]["server"]["environment"])
     told |= {name for application in SERVE["applications"] for name in application["runtime_env"]["env_vars"]}

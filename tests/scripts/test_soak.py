@@ -70,6 +70,7 @@ def test_a_soak_as_it_should_be_is_told_so() -> None:
         {"strangers": {"flood: 1000": 1}},
         {"strangers": {"half_open: no answer": 1}},
         {"rise_mib": 17.0},
+        {"objects": (89_000, 90_001)},
         {"after": replace(BEFORE, threads=(*BEFORE.threads, "voice model"))},
         {"after": replace(BEFORE, tasks={**BEFORE.tasks, "Connection._tick": 2})},
     ],
