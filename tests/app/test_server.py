@@ -18,6 +18,7 @@ import uvicorn
 import websockets
 from arithmetic_models import FACE, MeanVoice, SumFace, tone
 
+from app import protocol
 from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import ROOT, Settings, load
@@ -206,7 +207,12 @@ async def test_the_endpoints():
     async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).json() == {"status": "ready", "viewers": 0}
-        assert (await client.get("/protocol.json")).json()["protocol"] == 1
+        schema = await client.get("/protocol.json")
+        assert schema.headers["content-type"] == "application/json"
+        assert schema.json() == json.loads(json.dumps(protocol.schema()))
+        figures = await client.get("/metrics")
+        assert figures.headers["content-type"].startswith("text/plain; version=")
+        assert "emotion_viewers 0.0" in figures.text
         page = await client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["cache-control"] == "no-cache"
