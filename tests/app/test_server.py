@@ -109,6 +109,17 @@ async def test_one_viewer_too_many_is_told_so_and_closed_with_1013():
             assert second.close_code == 1013
 
 
+async def test_a_wrong_token_for_a_ticket_ends_the_connection():
+    async with serving(api_token="correct horse battery staple") as (address, _):  # noqa: S106 - of this test alone
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"POST /ticket HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer guess\r\n\r\n" * 300)
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                said = await reader.read()
+        writer.close()
+    assert said.count(b"HTTP/1.1 ") == said.count(b"HTTP/1.1 401 ") == 1
+
+
 async def test_a_message_that_is_too_big_closes_with_1009():
     async with (
         serving(max_message_bytes=16_384) as (address, _),
