@@ -22,7 +22,6 @@ from app.device import DeviceSite, device_routes
 from app.files import Files
 from app.guard import entry
 from app.guard.anonymity import hide_addresses
-from app.guard.arrivals import Arrivals
 from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
 from app.guard.turns import Turns
@@ -148,8 +147,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
         try:
             with stopping(streaming.drain):
-                arrivals = Arrivals(settings.max_connects_per_address, settings.trusted_proxies)
-                yield {entry.STATE: entry.Rules(arrivals, settings.handshake_timeout)}
+                yield {entry.STATE: entry.Rules(settings, entry.descriptors())}
         finally:
             app.state.streaming = None
             models.close()
