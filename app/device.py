@@ -4,6 +4,7 @@ The runtimes come from npm (`npm ci` in the project's folder), the detector's ne
 models from the weights' folder. Each file's address has its hash, so that a browser keeps it as long as it is the same.
 """
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -119,6 +120,20 @@ class DeviceSite:
         with self._lock:
             return self._manifest
 
+    def manifest_text(self) -> bytes:
+        """Return the manifest as JSON.
+
+        Raises:
+            DeviceError: Something is missing.
+        """
+        with self._lock:
+            return self._manifest_text
+
+    @property
+    def is_made(self) -> bool:
+        """Whether all of it has been read and compressed, so that nothing keeps who asks waiting."""
+        return "_manifest_text" in self.__dict__
+
     def file(self, url: str) -> DeviceFile | None:
         """Return the file of this address, or None.
 
@@ -176,6 +191,10 @@ class DeviceSite:
         version = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
         return {"version": version, **said}
 
+    @cached_property
+    def _manifest_text(self) -> bytes:
+        return json.dumps(self._manifest).encode()
+
     def _confidence(self) -> dict[str, float]:
         from models.detection import LEAST_CONFIDENCE
 
@@ -198,8 +217,6 @@ class DeviceSite:
     def _read(self) -> Iterator[DeviceFile]:
         for name, path in SCRIPTS.items():
             yield DeviceFile(name, self._package(path))
-        for name, path in BINARIES.items():
-            yield DeviceFile(name, _compressed(self._package(path)))
         for name, path in _DETECTORS.items():
             yield DeviceFile(name, _compressed((_detectors() / path).read_bytes()))
         for name, weights in (("voice.onnx", self._voice), ("face.onnx", self._face)):
@@ -207,6 +224,9 @@ class DeviceSite:
                 yield DeviceFile(name, _compressed(weights.read_bytes()))
             except OSError as error:
                 raise DeviceError(f"{weights.stem} is not there as ONNX") from error
+        # Last, for they take seconds, and where something is missing whoever asks has it all read anew.
+        for name, path in BINARIES.items():
+            yield DeviceFile(name, _compressed(self._package(path)))
 
     def _package(self, path: str) -> bytes:
         try:
@@ -245,19 +265,21 @@ def device_routes(site: DeviceSite) -> APIRouter:
     """Serve a `DeviceSite` under `/device/`, and the page's service worker where it sees the whole page."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/device/manifest.json")
-    def manifest() -> dict[str, Any]:
+    async def manifest_text() -> bytes:
+        """Return the manifest when all is made: in a thread, for that takes seconds."""
         try:
-            return site.manifest()
+            return site.manifest_text() if site.is_made else await asyncio.to_thread(site.manifest_text)
         except DeviceError as fault:
             raise HTTPException(503, str(fault)) from fault
 
+    @router.get("/device/manifest.json")
+    async def manifest() -> Response:
+        return Response(await manifest_text(), media_type="application/json")
+
     @router.get("/device/{url:path}")
-    def file(url: str) -> Response:
-        try:
-            found = site.file(url)
-        except DeviceError as fault:
-            raise HTTPException(503, str(fault)) from fault
+    async def file(url: str) -> Response:
+        await manifest_text()
+        found = site.file(url)
         if found is None:
             raise HTTPException(404, "there is no such file; the manifest lists those that are")
         forever = {"Cache-Control": "public, max-age=31536000, immutable"}

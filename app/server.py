@@ -1,26 +1,30 @@
-"""The web application: the page, the stream, and the probes."""
+"""The web application: the page, the stream, and the probes.
+
+What is the same for everybody is made once, and no thread is taken to answer with it: requests are not to cost the
+streams results.
+"""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import PlainTextResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
 from app.device import DeviceSite, device_routes
+from app.files import Files
 from app.guard import entry
 from app.guard.anonymity import hide_addresses
-from app.guard.arrivals import Arrivals
 from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
+from app.guard.turns import Turns
 from app.inference.interface import Inference
 from app.inference.loading import LoadingError, load_models
 from app.inference.local import LocalInference
@@ -35,17 +39,8 @@ STATIC = ROOT / "static"
 log = logging.getLogger("uvicorn.error")  # the log that uvicorn shows
 
 
-class _StaticFiles(StaticFiles):
-    """The page's files. Their names have no hashes: a browser asks each time, and is told "not modified"."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-def _docs(title: str) -> Response:
-    """Return the API's documentation, with nothing in it from another host."""
+def _docs(title: str) -> tuple[bytes, Mapping[str, str]]:
+    """Return the page of the API's documentation, with nothing in it from another host, and its headers."""
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title=title,
@@ -53,8 +48,8 @@ def _docs(title: str) -> Response:
         swagger_css_url="/docs/assets/swagger-ui.css",
         swagger_favicon_url="/static/favicon.svg",
     )
-    page.headers.update(docs_headers(bytes(page.body).decode()))
-    return page
+    content = bytes(page.body)
+    return content, docs_headers(content.decode())
 
 
 class _App(FastAPI):
@@ -98,12 +93,12 @@ def _probes(app: FastAPI, telemetry: Telemetry, *, metrics: bool) -> APIRouter:
     probes = APIRouter()
 
     @probes.get("/healthz")
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         """Tell that the process answers."""
         return {"status": "ok"}
 
     @probes.get("/readyz", responses={503: {"description": "The models are not loaded, or the server stops."}})
-    def readyz(response: Response) -> dict[str, str | int]:
+    async def readyz(response: Response) -> dict[str, str | int]:
         """Tell whether the models are loaded, and how many viewers there are."""
         streaming: Streaming | None = app.state.streaming
         if streaming is None:
@@ -117,9 +112,9 @@ def _probes(app: FastAPI, telemetry: Telemetry, *, metrics: bool) -> APIRouter:
     if metrics:
 
         @probes.get("/metrics", response_class=PlainTextResponse)
-        def figures(request: Request) -> Response:
-            """Return the figures for Prometheus."""
-            text, media_type = telemetry.metrics.exposition(request.headers.get("accept", ""))
+        async def figures(request: Request) -> Response:
+            """Return the figures for Prometheus, which may be a second old."""
+            text, media_type = telemetry.figures(request.headers.get("accept", ""))
             return Response(text, media_type=media_type)
 
     return probes
@@ -152,8 +147,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
         try:
             with stopping(streaming.drain):
-                arrivals = Arrivals(settings.max_connects_per_address, settings.trusted_proxies)
-                yield {entry.STATE: entry.Rules(arrivals, settings.handshake_timeout)}
+                yield {entry.STATE: entry.Rules(settings, entry.descriptors())}
         finally:
             app.state.streaming = None
             models.close()
@@ -172,12 +166,15 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
     app.add_middleware(SecurityHeaders)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    app.add_middleware(Turns)
     app.include_router(door)
 
     if settings.device_mode:
         app.include_router(device_routes(DeviceSite(settings)))
 
-    static = _StaticFiles(directory=STATIC)
+    static = Files(directory=STATIC)
+    documentation, headers = _docs(app.title)
+    schema = protocol.schema_text()
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
@@ -188,20 +185,20 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         return await static.get_response("sw.js", request.scope)  # a service worker sees what lies beside it, no more
 
     @app.get("/docs", include_in_schema=False)
-    def docs() -> Response:
-        return _docs(app.title)
+    async def docs() -> Response:
+        return Response(documentation, media_type="text/html", headers=headers)
 
     app.include_router(_probes(app, telemetry, metrics=settings.metrics))
 
-    @app.get("/protocol.json")
-    def protocol_schema() -> dict[str, Any]:
+    @app.get("/protocol.json", response_class=JSONResponse)
+    async def protocol_schema() -> Response:
         """Return the JSON Schema of every message of the stream."""
-        return protocol.schema()
+        return Response(schema, media_type="application/json")
 
     @app.websocket("/ws")
     async def stream(socket: WebSocket) -> None:
         await app.state.streaming.serve(socket)
 
-    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs")
+    app.mount("/docs/assets", Files(directory=swagger_ui_path), name="docs")
     app.mount("/static", static, name="static")
     return app

@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     """Viewers from the same address (IPv6: the same /64), this machine's own left out. 0 sets no limit."""
     max_connects_per_address: Annotated[float, Field(ge=0, le=100_000)] = 20.0
     """Connections that an address may open a second, over 10 s, counted likewise (`python -m app`). 0 sets no limit."""
+    max_connections_per_address: Annotated[int, Field(ge=0, le=100_000)] = 150
+    """Open connections of an address, viewers or not, counted likewise (`python -m app`). 0 sets no limit."""
+    max_requests_per_address: Annotated[float, Field(ge=0, le=100_000)] = 200.0
+    """Requests that an address may make a second, over 10 s, counted likewise (`python -m app`). 0 sets no limit."""
     handshake_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0
     """Seconds in which a request, or the stream's handshake, has to come whole (`python -m app`)."""
     idle_timeout: Annotated[float, Field(ge=0, le=86_400)] = 120.0
@@ -176,6 +180,16 @@ class Settings(BaseSettings):
         for network in networks:
             ipaddress.ip_network(network)
         return networks
+
+    @field_validator("max_connections_per_address")
+    @classmethod
+    def _enough_for_its_viewers(cls, connections: int, info: ValidationInfo) -> int:
+        viewers = info.data.get("max_viewers_per_address")
+        if viewers is not None and 0 < connections < viewers:
+            raise PydanticCustomError(
+                "too_few", "should be at least MAX_VIEWERS_PER_ADDRESS, which is {viewers}", {"viewers": viewers}
+            )
+        return connections
 
     @field_validator("stale_after")
     @classmethod

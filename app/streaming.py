@@ -108,6 +108,7 @@ class Streaming:
             raise protocol.FarewellError("full", "the server is full, try again later")
         if not self._telemetry.admits():
             raise protocol.FarewellError("full", "the server has all the work that it can do, try again later", "load")
+        self.access.admit(socket)
         self.viewers += 1
         name = secrets.token_hex(8)
         try:

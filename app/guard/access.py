@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
+from app.guard.addresses import counted
 from app.guard.origin import Origin
 from app.settings import Settings
 
@@ -32,6 +34,11 @@ class Tickets:
         self._expiries[ticket] = now + TICKET_SECONDS
         return ticket
 
+    def is_good(self, ticket: str, now: float) -> bool:
+        """Return whether the ticket could be redeemed."""
+        self._forget(now)
+        return ticket in self._expiries
+
     def redeem(self, ticket: str, now: float) -> bool:
         """Return whether the ticket is good; from now on it is not."""
         self._forget(now)
@@ -48,7 +55,8 @@ class Tickets:
 class Access:
     """Lets viewers in.
 
-    No more viewers wait to be known than may be served: a connection is all that they cost, but it is not nothing.
+    No more viewers wait to be known than may be served: a connection is all that they cost, but it is not nothing. Who
+    comes when there are as many takes the place of who is silent for longest, among those of the address that has most.
 
     Args:
         settings: The server's settings.
@@ -60,7 +68,7 @@ class Access:
         self._token = None if settings.api_token is None else _digest(settings.api_token.get_secret_value())
         self._timeout = settings.authentication_timeout
         self._most_asked = settings.max_viewers
-        self._asked = 0
+        self._asked: dict[asyncio.Timeout, str | None] = {}  # by address, who is silent for longest first
         self._clock = clock
         self._tickets = Tickets()
 
@@ -97,7 +105,7 @@ class Access:
             raise protocol.FarewellError("origin_refused", "pages from this address may not use this server")
 
     async def authenticate(self, socket: WebSocket) -> None:
-        """Wait until the viewer has shown a ticket or the token, where there is one.
+        """Wait until the viewer has shown a ticket or the token, where there is one. A ticket is good until `admit`.
 
         Raises:
             FarewellError: It has not.
@@ -107,21 +115,41 @@ class Access:
             return
         ticket = socket.query_params.get("ticket")
         if ticket is not None:
-            if not self._tickets.redeem(ticket, self._clock()):
-                raise _unauthorized("the ticket was used, is too old, or never was one")
+            if not self._tickets.is_good(ticket, self._clock()):
+                raise _no_ticket()
             return
-        if self._asked >= self._most_asked:
-            raise protocol.FarewellError("full", "too many are at the door, try again later")
-        self._asked += 1
+        if len(self._asked) >= self._most_asked:
+            self._send_one_away()
+        patience = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with patience:
+                self._asked[patience] = counted(socket.client.host if socket.client else None)
                 token = await self._ask(socket)
         except TimeoutError:
+            if patience not in self._asked:
+                raise protocol.FarewellError("full", "too many are at the door, try again later") from None
             raise _unauthorized(f"no token came within {self._timeout:g} seconds") from None
         finally:
-            self._asked -= 1
+            self._asked.pop(patience, None)
         if not self.is_token(token):
             raise _unauthorized("the first message has to be `authenticate` with the token of this server")
+
+    def admit(self, socket: WebSocket) -> None:
+        """Redeem the ticket with which a viewer came, if with one: now that it has a place, and not before.
+
+        Raises:
+            FarewellError: Another has come with it in the meantime.
+        """
+        ticket = socket.query_params.get("ticket")
+        if self._token is not None and ticket is not None and not self._tickets.redeem(ticket, self._clock()):
+            raise _no_ticket()
+
+    def _send_one_away(self) -> None:
+        ((address, _),) = Counter(self._asked.values()).most_common(1)
+        longest = next(patience for patience, of in self._asked.items() if of == address)
+        del self._asked[longest]
+        if not longest.expired():
+            longest.reschedule(asyncio.get_running_loop().time())
 
     async def _ask(self, socket: WebSocket) -> str:
         await socket.send_text(protocol.encode(protocol.Challenge(timeout=self._timeout)))
@@ -148,6 +176,10 @@ def _token_in(text: str | None) -> str:
     except protocol.ProtocolError:
         return ""
     return event.token.get_secret_value() if isinstance(event, protocol.Authenticate) else ""
+
+
+def _no_ticket() -> protocol.FarewellError:
+    return _unauthorized("the ticket was used, is too old, or never was one")
 
 
 def _unauthorized(words: str) -> protocol.FarewellError:

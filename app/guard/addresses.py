@@ -1,23 +1,42 @@
-"""How many viewers each address has; an address is known as long as it has one, and never written down."""
+"""How many places each address takes; an address is known as long as it takes one, and never written down."""
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from app.protocol import FarewellError
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 class Addresses:
-    """Counts viewers by address.
+    """Counts places by address.
 
     Args:
-        limit: Most viewers of one address; 0 sets no limit.
+        limit: Most places of one address; 0 sets no limit.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._viewers: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
+
+    def enter(self, address: str | None) -> bool:
+        """Take a place for an address, as `counted` has it, until it leaves; return whether there was one."""
+        if address is None or not self._limit:
+            return True
+        if self._taken[address] >= self._limit:
+            return False
+        self._taken[address] += 1
+        return True
+
+    def leave(self, address: str | None) -> None:
+        """Give back what `enter` has taken."""
+        if address is None or not self._limit:
+            return
+        self._taken[address] -= 1
+        if not self._taken[address]:
+            del self._taken[address]
 
     @contextmanager
     def room(self, host: str | None) -> Iterator[None]:
@@ -27,22 +46,16 @@ class Addresses:
             FarewellError: There are as many from there as may be.
         """
         address = counted(host)
-        if address is None or not self._limit:
-            yield
-            return
-        if self._viewers[address] >= self._limit:
+        if not self.enter(address):
             raise FarewellError("address_full", f"{self._limit} viewers of one address are taken")
-        self._viewers[address] += 1
         try:
             yield
         finally:
-            self._viewers[address] -= 1
-            if not self._viewers[address]:
-                del self._viewers[address]
+            self.leave(address)
 
 
-def counted(host: str | None) -> str | None:
-    """Return what viewers are counted by, or None for this machine itself.
+def counted(host: str | None, proxies: Iterable[Network] = ()) -> str | None:
+    """Return what `host` is counted by, or None for this machine itself, and for proxies, from which everybody comes.
 
     Whoever has one IPv6 address has 2^64, so that these count by network. From this machine come tests and
     benchmarks, or a proxy that is not in TRUSTED_PROXIES, behind which everybody would be one.
@@ -52,7 +65,9 @@ def counted(host: str | None) -> str | None:
     except ValueError:
         return host
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None and not address.is_loopback:
-            return str(ipaddress.ip_network((int(address), 64), strict=False))
         address = address.ipv4_mapped or address
-    return None if address.is_loopback else str(address)
+    if address.is_loopback or any(address in proxy for proxy in proxies):
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(address)

@@ -22,7 +22,7 @@ class Ticket(BaseModel):
 @door.post(
     "/ticket",
     responses={
-        401: {"description": "Not the token of this server."},
+        401: {"description": "Not the token of this server; the connection is closed."},
         404: {"description": "This server has no token: everybody may connect."},
         503: {"description": "The models are not loaded."},
     },
@@ -36,5 +36,7 @@ async def ticket(request: Request, authorization: Annotated[str, Header()] = "")
         raise HTTPException(404, "This server has no token: everybody may connect.")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not streaming.access.is_token(token):
-        raise HTTPException(401, "Not the token of this server.", headers={"WWW-Authenticate": "Bearer"})
+        # One try a connection, as at the stream: connections of an address are counted.
+        headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
+        raise HTTPException(401, "Not the token of this server.", headers=headers)
     return Ticket(ticket=streaming.access.issue_ticket())

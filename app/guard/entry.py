@@ -1,73 +1,171 @@
-"""What uvicorn's own HTTP leaves without a bound: how fast connections come, and how long one may take to ask.
+"""What uvicorn's own HTTP leaves without a bound: connections and requests, how fast they come, and how long one takes.
 
 `python -m app` uses this; uvicorn's own command does with `--http app.guard.entry:Entry`. How much is too much the
 application says, in the state of its lifespan; without it this is uvicorn's protocol and nothing else.
 """
 
 import asyncio
-from dataclasses import dataclass
+import ipaddress
+import math
+import sys
+from contextlib import ExitStack
 from typing import Final
 
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 
+from app.guard.addresses import Addresses, counted
 from app.guard.arrivals import Arrivals
+from app.settings import Settings
 
 STATE: Final = "entry_rules"
 """The rules' name in the state of the application's lifespan."""
-_TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+RESERVED: Final = 64
+"""Descriptors that are left to files, and to connections that are not counted."""
+MOST_WAITING: Final = 32
+"""Requests of a connection that may wait for the answers to those before them; browsers send one at a time."""
+MOST_HEAD: Final = 16_384
+"""Bytes of a request beside its body."""
+PORTION: Final = 1024
+"""Bytes that are parsed at once: so much of what follows a request too many is still looked at."""
+
+_REFUSED: Final = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+_TOO_MANY: Final = _REFUSED % b"429 Too Many Requests"
+_TOO_LONG: Final = _REFUSED % b"431 Request Header Fields Too Large"
+_FULL: Final = _REFUSED % b"503 Service Unavailable"
 
 
-@dataclass(frozen=True)
 class Rules:
-    """Who may come in how fast."""
+    """Who may come in, how fast, and ask how often.
 
-    arrivals: Arrivals
-    timeout: float
-    """Seconds in which a request, or the handshake of a stream, has to come, to its last byte."""
+    Args:
+        settings: The server's settings.
+        descriptors: Files and connections that the process may have open at once.
+
+    Attributes:
+        proxies: From which everybody comes, so that they are not counted.
+        connects: Connections of an address in their time.
+        requests: Requests of an address in their time.
+        places: Open connections of an address.
+        most: Open connections of all.
+        timeout: Seconds in which a request, or the handshake of a stream, has to come, to its last byte.
+    """
+
+    def __init__(self, settings: Settings, descriptors: float) -> None:
+        self.proxies = tuple(map(ipaddress.ip_network, settings.trusted_proxies))
+        self.connects = Arrivals(settings.max_connects_per_address)
+        self.requests = Arrivals(settings.max_requests_per_address)
+        self.places = Addresses(settings.max_connections_per_address)
+        self.most = descriptors - RESERVED
+        self.timeout = settings.handshake_timeout
 
 
 class Entry(HttpToolsProtocol):
-    """uvicorn's protocol, which refuses an address that connects too often, and waits for no request for ever."""
+    """uvicorn's protocol, which refuses an address that comes or asks too often, and waits for no request for ever."""
 
+    _address: str | None = None
+    _head = 0  # bytes of the request, its body left out
+    _is_over = False  # no more requests are taken
     _deadline: asyncio.TimerHandle | None = None
+
+    # --- connections ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a connection, or refuse it before anything is made for it."""
-        rules = self._rules
-        client = get_remote_addr(transport)
-        if rules and not rules.arrivals.takes(client[0] if client else None, self.loop.time()):
+        self._place = ExitStack()
+        if refusal := self._refusal(transport):
             self.transport = transport
-            transport.write(_TOO_MANY)
-            transport.close()
+            self._refuse(refusal)
             return
         super().connection_made(transport)
         self._expect()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection on: the rest is the stream's matter, but that it keeps its place until it is lost."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._relax()
+        super().handle_websocket_upgrade()
+        stream = self.transport.get_protocol()
+        place, lost = self._place.pop_all(), stream.connection_lost
+
+        def leave(exc: Exception | None) -> None:
+            place.close()
+            lost(exc)
+
+        stream.connection_lost = leave  # type: ignore[method-assign]  # nobody but the stream is told any more
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._place.close()
+        self._relax()
+        super().connection_lost(exc)
+
+    def _refusal(self, transport: asyncio.Transport) -> bytes | None:
+        if (rules := self._rules) is None:
+            return None
+        client = get_remote_addr(transport)
+        self._address = counted(client[0] if client else None, rules.proxies)
+        if self._address is None:
+            return None
+        if len(self.connections) >= rules.most:
+            return _FULL
+        if not rules.connects.takes(self._address, self.loop.time()) or not rules.places.enter(self._address):
+            return _TOO_MANY
+        self._place.callback(rules.places.leave, self._address)
+        return None
+
+    def _refuse(self, words: bytes) -> None:
+        self.transport.write(words)
+        self.transport.close()
+
+    # --- requests ---
 
     def data_received(self, data: bytes) -> None:
         """Take what came; where nothing is being answered, it is the next request that begins."""
         if self.cycle is None or self.cycle.response_complete:
             self._expect()
-        super().data_received(data)
+        for begin in range(0, len(data), PORTION):
+            if self._is_over or self.transport.is_closing():
+                return
+            portion = data[begin : begin + PORTION]
+            self._head += len(portion)
+            super().data_received(portion)
+            if self._head > MOST_HEAD and self._rules:
+                self._refuse(_TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        """Take the beginning of a request."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Take a request; one too many is told so in its turn, and is the last of its connection."""
+        if self._is_over:
+            return
+        if not self._may_ask():
+            self._is_over = True
+            self.app = _too_many
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._head -= len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Take the end of a request."""
         super().on_message_complete()
         self._relax()
 
-    def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on; the rest is the stream's matter."""
-        self._relax()
-        super().handle_websocket_upgrade()
+    def _may_ask(self) -> bool:
+        if (rules := self._rules) is None or (self.parser.should_upgrade() and self._should_upgrade()):
+            return True  # a stream is one connection, and was counted as that
+        return len(self.pipeline) < MOST_WAITING and rules.requests.takes(self._address, self.loop.time())
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._relax()
-        super().connection_lost(exc)
-
-    @property
-    def _rules(self) -> Rules | None:
-        return self.app_state.get(STATE)
+    # --- time ---
 
     def _expect(self) -> None:
         if self._deadline is None and (rules := self._rules):
@@ -77,3 +175,23 @@ class Entry(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    @property
+    def _rules(self) -> Rules | None:
+        return self.app_state.get(STATE)
+
+
+def descriptors() -> float:
+    """Return how many files and connections this process may have open at once."""
+    if sys.platform == "win32":
+        return math.inf
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if most == resource.RLIM_INFINITY else most
+
+
+async def _too_many(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    headers = [(b"connection", b"close"), (b"content-length", b"0"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -3,6 +3,8 @@
 Pure: bytes and text in, events out. `docs/protocol.md` describes the same for people.
 """
 
+import json
+from functools import cache
 from typing import Any
 
 from app.protocol import client, server
@@ -113,6 +115,7 @@ __all__ = [
     "encode",
     "encode_binary",
     "schema",
+    "schema_text",
 ]
 
 
@@ -134,3 +137,9 @@ def schema() -> dict[str, Any]:
             CLOSE_FULL: "the server is full",
         },
     }
+
+
+@cache
+def schema_text() -> bytes:
+    """Return `schema` as JSON, made once: that takes tens of milliseconds."""
+    return json.dumps(schema()).encode()

@@ -17,6 +17,9 @@ Metric = TypeVar("Metric", Counter, Histogram)
 REFUSALS: Final = ("origin_refused", "unauthorized", "address_full", "full", "load")
 """Why somebody was not let in: an error's code, or `load` where it is the measured load that `full` tells of."""
 
+OPENMETRICS: Final = "application/openmetrics-text"
+"""Media type of the format that Prometheus prefers."""
+
 _PATHS: Final = ("voice", "face", "fusion")
 _MESSAGES: Final = ("audio", "frame", "configure", "calibrate", "authenticate")
 _CLOSES: Final = ("1000", "1001", "1005", "1006", "1008", "1009", "1011", "1012")
@@ -72,8 +75,8 @@ class Metrics:
         self.closes[str(code) if str(code) in _CLOSES else "other"].inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Return the figures as text, and its media type: of the formats that a client accepts, the newest."""
-        encode, media_type = choose_encoder(accept)
+        """Return the figures as text, and its media type: OpenMetrics 1.0 where a client accepts that, else 0.0.4."""
+        encode, media_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
         return encode(self._registry), media_type
 
     def _count(self, name: str, words: str) -> Counter:

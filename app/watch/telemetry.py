@@ -4,6 +4,7 @@ The stream and the batchers report here what happens, and need not know who want
 and states; nothing of it tells who a viewer is, or what was seen, heard or answered.
 """
 
+import math
 import threading
 import time
 from collections import Counter
@@ -17,10 +18,12 @@ from app import protocol
 from app.guard.admission import Admission
 from app.settings import Settings
 from app.watch.logs import log_event
-from app.watch.metrics import REFUSALS, Metrics
+from app.watch.metrics import OPENMETRICS, REFUSALS, Metrics
 
 LATE: Final = 0.05
 """Seconds after which a tick is late."""
+HOLD: Final = 1.0
+"""Seconds for which the figures' text is given again: to make it takes milliseconds, and anybody may ask for it."""
 
 
 class Telemetry:
@@ -38,6 +41,7 @@ class Telemetry:
         self._clock = clock
         self.admission = Admission(settings.admission_load)
         self.metrics = Metrics(lambda: self.admission.load(clock()))
+        self._texts: dict[bool, tuple[float, tuple[bytes, str]]] = {}  # by format, since when and what
 
     def called(self, path: str, size: int, seconds: float) -> None:
         """Take that the model of a path has just answered so many questions in one call, in so many seconds.
@@ -51,6 +55,15 @@ class Telemetry:
     def admits(self) -> bool:
         """Return whether the load leaves room for one more viewer."""
         return self.admission.admits(self._clock())
+
+    def figures(self, accept: str) -> tuple[bytes, str]:
+        """Return what `Metrics.exposition` does, or did in the last `HOLD` seconds."""
+        kind, now = OPENMETRICS in accept, self._clock()
+        since, text = self._texts.get(kind, (-math.inf, (b"", "")))
+        if now - since >= HOLD:
+            text = self.metrics.exposition(accept)
+            self._texts[kind] = now, text
+        return text
 
     def dismissed(self, code: protocol.ErrorCode, cause: str | None = None) -> None:
         """Count somebody who is told an error and has to go, or was not let in; the cause where it is not the code."""

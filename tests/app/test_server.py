@@ -18,6 +18,7 @@ import uvicorn
 import websockets
 from arithmetic_models import FACE, MeanVoice, SumFace, tone
 
+from app import protocol
 from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import ROOT, Settings, load
@@ -106,6 +107,17 @@ async def test_one_viewer_too_many_is_told_so_and_closed_with_1013():
             assert json.loads(await second.recv())["code"] == "full"
             await second.wait_closed()
             assert second.close_code == 1013
+
+
+async def test_a_wrong_token_for_a_ticket_ends_the_connection():
+    async with serving(api_token="correct horse battery staple") as (address, _):  # noqa: S106 - of this test alone
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"POST /ticket HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer guess\r\n\r\n" * 300)
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                said = await reader.read()
+        writer.close()
+    assert said.count(b"HTTP/1.1 ") == said.count(b"HTTP/1.1 401 ") == 1
 
 
 async def test_a_message_that_is_too_big_closes_with_1009():
@@ -206,7 +218,12 @@ async def test_the_endpoints():
     async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).json() == {"status": "ready", "viewers": 0}
-        assert (await client.get("/protocol.json")).json()["protocol"] == 1
+        schema = await client.get("/protocol.json")
+        assert schema.headers["content-type"] == "application/json"
+        assert schema.json() == json.loads(json.dumps(protocol.schema()))
+        figures = await client.get("/metrics")
+        assert figures.headers["content-type"].startswith("text/plain; version=")
+        assert "emotion_viewers 0.0" in figures.text
         page = await client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["cache-control"] == "no-cache"

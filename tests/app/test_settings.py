@@ -86,6 +86,14 @@ def test_a_bad_value_stops_with_one_line_that_names_it(monkeypatch, name, value,
     assert "\n" not in line
 
 
+def test_an_address_has_connections_enough_for_its_viewers(monkeypatch):
+    monkeypatch.setenv("MAX_VIEWERS_PER_ADDRESS", "200")
+    with pytest.raises(SystemExit, match="MAX_CONNECTIONS_PER_ADDRESS=150: should be at least MAX_VIEWERS_PER_ADDRESS"):
+        load()
+    for enough in (0, 200):
+        assert defaults(max_viewers_per_address=200, max_connections_per_address=enough)
+
+
 def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path):
     (tmp_path / ".env").write_text("FUSON_WEIGHT=0.5\n")
     with pytest.raises(SystemExit, match="there is no such setting"):

@@ -1,11 +1,13 @@
-"""Clients that know no measure, as processes of their own: `python hostile.py flood|churn HOST PORT ...`."""
+"""Clients that know no measure, as processes of their own: `python hostile.py flood|churn|ask|hold HOST PORT ...`."""
 
+import asyncio
 import contextlib
 import select
 import socket
 import struct
 import sys
 import time
+from collections import Counter
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -72,9 +74,70 @@ def churn(host: str, port: int, rate: float, seconds: float) -> str:
     return f"{opened} {last - begin:.2f} {refused} {welcome}"
 
 
+async def ask(host: str, port: int, path: str, seconds: float) -> str:
+    """Ask for that over a hundred connections as fast as answers come; tell how many came, and how many were 429."""
+    until = time.monotonic() + seconds
+    answers = Counter[bytes]()
+
+    async def go_on() -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        with contextlib.closing(writer):
+            while time.monotonic() < until:
+                writer.write(b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode())
+                first, *fields = (await reader.readuntil(b"\r\n\r\n")).lower().splitlines()
+                answers[first.split()[1]] += 1
+                headers = dict(field.split(b": ", 1) for field in fields if field)
+                await reader.readexactly(int(headers[b"content-length"]))
+                if headers.get(b"connection") == b"close":
+                    return
+
+    async def come_again() -> None:
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await go_on()
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(*(come_again() for _ in range(100)))
+    return f"{answers[b'200']} {answers[b'429']}"
+
+
+def hold(host: str, port: int, rate: float, seconds: float) -> str:
+    """Open so many connections a second, and keep each by a request each two seconds.
+
+    Tell how many were kept at the same time, and how many were refused since there was room for nobody.
+    """
+    request = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+    until = time.monotonic() + seconds
+    held: list[socket.socket] = []
+    most = 0
+    statuses = Counter[bytes]()
+
+    def asked(raw: socket.socket) -> bool:
+        with contextlib.suppress(OSError):
+            raw.sendall(request)
+            status = raw.recv(4096)[9:12]
+            statuses[status] += 1
+            return status == b"200"
+        return False
+
+    while time.monotonic() < until:
+        for _ in range(int(rate * 2)):
+            with contextlib.suppress(OSError):
+                held.append(socket.create_connection((host, port), 2))
+            time.sleep(1 / rate)
+        held = [raw for raw in held if asked(raw)]
+        most = max(most, len(held))
+    return f"{most} {statuses[b'503']}"
+
+
 if __name__ == "__main__":
     what, where, number, *rest = sys.argv[1:]
-    if what == "flood":
-        print(flood(where, int(number), rest[0], float(rest[1])))
-    else:
-        print(churn(where, int(number), float(rest[0]), float(rest[1])))
+    match what:
+        case "flood":
+            print(flood(where, int(number), rest[0], float(rest[1])))
+        case "churn":
+            print(churn(where, int(number), float(rest[0]), float(rest[1])))
+        case "ask":
+            print(asyncio.run(ask(where, int(number), rest[0], float(rest[1]))))
+        case "hold":
+            print(hold(where, int(number), float(rest[0]), float(rest[1])))

@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from app.guard.entry import RESERVED
 from tests.e2e.serving import Module, Server
 from tests.e2e.watching import connect, has_viewers, watched
 
@@ -18,7 +20,8 @@ HOSTILE = str(Path(__file__).parent / "hostile.py")
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Server]:
-    with Module(HOST="0.0.0.0", HANDSHAKE_TIMEOUT="1.5") as running:  # noqa: S104 - to have an address that counts
+    # Everywhere, to have an address that counts.
+    with Module(HOST="0.0.0.0", HANDSHAKE_TIMEOUT="1.5", MAX_REQUESTS_PER_ADDRESS="100") as running:  # noqa: S104
         yield running
         assert "--ws app.guard.wire:Wire" not in running.log()  # which it says where it is served without
 
@@ -72,6 +75,54 @@ async def test_a_thousand_connections_a_second_cost_nobody_a_result(
 
     answers = [await asyncio.to_thread(answer) for _ in range(300)]  # of which 200 and some may come at once
     assert any(said.startswith(b"HTTP/1.1 429 ") for said in answers)
+    assert any(said.startswith(b"HTTP/1.1 200 ") for said in answers)  # whose streams have left has its places again
+
+
+@pytest.mark.parametrize("path", ["/protocol.json", "/metrics", "/static/js/main.js"])
+async def test_requests_over_a_hundred_connections_cost_nobody_a_result(guarded: Server, path: str) -> None:
+    began = time.monotonic()
+    async with watched(guarded.stream):
+        answered, refused = await hostile("ask", own_address(), guarded, path, "5")
+    assert 200 < answered <= 1000 + 100 * (time.monotonic() - began)
+    assert refused
+
+
+async def test_nor_do_they_from_where_nothing_is_counted(guarded: Server) -> None:
+    async with watched(guarded.stream):
+        answered, refused = await hostile("ask", "127.0.0.1", guarded, "/protocol.json", "5")
+    assert answered > 500
+    assert not refused
+
+
+class Cramped(Module):
+    """The server with 256 descriptors, as a process has by default on some systems."""
+
+    def command(self) -> list[str]:
+        return ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh", *super().command()]
+
+    @property
+    def open(self) -> int:
+        assert self._process is not None
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+
+@pytest.mark.parametrize(("limit", "most"), [("150", 150), ("0", 256 - RESERVED)])
+async def test_one_address_does_not_use_up_the_descriptors(limit: str, most: int) -> None:
+    def answers() -> bool:
+        with urlopen(f"{server.url}healthz", timeout=5) as answer:  # noqa: S310 - http
+            return bool(answer.status == 200)
+
+    with Cramped(HOST="0.0.0.0", MAX_CONNECTIONS_PER_ADDRESS=limit) as server:  # noqa: S104
+        async with watched(server.stream):
+            before = server.open
+            holding = asyncio.create_task(hostile("hold", own_address(), server, "75", "7"))
+            while not holding.done():
+                assert await asyncio.to_thread(answers)
+                assert server.open <= before + most + 1
+                await asyncio.sleep(0.2)
+            held, full = await holding
+    assert 0.8 * most < held <= most
+    assert bool(full) is (limit == "0")
 
 
 async def test_who_never_comes_to_the_end_of_a_request_is_let_go(guarded: Server) -> None:

@@ -89,8 +89,12 @@ def test_without_a_token_nothing_is_the_token():
 def test_a_ticket_is_good_once_and_for_a_while():
     tickets = Tickets()
     first, late = tickets.issue(0.0), tickets.issue(0.0)
+    assert tickets.is_good(first, TICKET_SECONDS - 1)
+    assert tickets.is_good(first, TICKET_SECONDS - 1)  # to look costs nothing
     assert tickets.redeem(first, TICKET_SECONDS - 1)
     assert not tickets.redeem(first, TICKET_SECONDS - 1)
+    assert not tickets.is_good(first, TICKET_SECONDS - 1)
+    assert not tickets.is_good(late, TICKET_SECONDS)
     assert not tickets.redeem(late, TICKET_SECONDS)
     assert not tickets.redeem("never issued", 0.0)
 

@@ -1,10 +1,11 @@
+import ipaddress
 from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.guard.addresses import Addresses
+from app.guard.addresses import Addresses, counted
 from app.protocol import FarewellError
 
 
@@ -43,6 +44,22 @@ def test_this_machine_is_not_counted(host):
         assert not refused(addresses, host)
 
 
+@pytest.mark.parametrize(
+    ("host", "is_counted"),
+    [
+        ("10.1.2.3", False),
+        ("::ffff:10.1.2.3", False),
+        ("2001:db8:5::1", False),
+        ("2001:db8:5::2", True),  # another machine of the proxy's network
+        ("11.1.2.3", True),
+        ("testclient", True),
+    ],
+)
+def test_proxies_are_not_counted(host, is_counted):
+    proxies = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:5::1")]
+    assert (counted(host, proxies) is not None) is is_counted
+
+
 def test_zero_sets_no_limit():
     addresses = Addresses(0)
     with ExitStack() as stack:
@@ -69,4 +86,4 @@ def test_there_are_never_more_than_may_be_and_nobody_is_remembered(moves):
     for rooms in inside.values():
         for room in rooms:
             room.close()
-    assert not addresses._viewers
+    assert not addresses._taken

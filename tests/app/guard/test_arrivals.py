@@ -1,10 +1,9 @@
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.guard.arrivals import BURST_SECONDS, MOST_ADDRESSES, Arrivals
 
-HOSTS = ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+HOSTS = ["192.0.2.1", "192.0.2.2", "2001:db8::/64"]
 
 
 @settings(deadline=None)
@@ -43,20 +42,10 @@ def test_who_was_refused_comes_in_again_in_time():
     assert not arrivals.takes("192.0.2.1", 0.6)
 
 
-@pytest.mark.parametrize("host", [None, "127.0.0.1", "::1", "10.1.2.3", "::ffff:10.1.2.3", "2001:db8:5::1"])
-def test_this_machine_and_proxies_are_not_counted(host):
-    arrivals = Arrivals(0.1, ["10.0.0.0/8", "2001:db8:5::1"])
-    assert all(arrivals.takes(host, 0.0) for _ in range(100))
-    assert len(arrivals) == 0
-
-
-def test_an_ipv6_network_counts_as_one_and_other_names_as_they_are():
+def test_what_has_no_address_is_not_counted():
     arrivals = Arrivals(0.1)
-    assert arrivals.takes("2001:db8::1", 0.0)
-    assert not arrivals.takes("2001:db8::2", 0.0)
-    assert arrivals.takes("2001:db8:0:1::1", 0.0)
-    assert arrivals.takes("testclient", 0.0)
-    assert not arrivals.takes("testclient", 0.0)
+    assert all(arrivals.takes(None, 0.0) for _ in range(100))
+    assert len(arrivals) == 0
 
 
 def test_zero_sets_no_limit():

@@ -42,6 +42,20 @@ def test_a_ticket_is_had_for_the_token_and_good_once():
         assert first_word(client)["type"] == "challenge"
 
 
+def test_a_ticket_is_not_spent_on_a_full_house():
+    def ticket():
+        return client.post("/ticket", headers=BEARER).json()["ticket"]
+
+    with visiting(api_token=SecretStr(TOKEN), max_viewers=1, admission_load=0) as client:
+        one, other = f"/ws?ticket={ticket()}", f"/ws?ticket={ticket()}"
+        with client.websocket_connect(one) as socket:
+            assert socket.receive_json()["type"] == "ready"
+            assert farewell(client, other) == farewell(client, other) == ("full", 1013)
+            assert farewell(client, one) == ("unauthorized", 1008)
+        assert first_word(client, other)["type"] == "ready"
+        assert farewell(client, other) == ("unauthorized", 1008)
+
+
 @pytest.mark.parametrize(
     "authorization",
     [None, "", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer  {TOKEN}"],
@@ -52,6 +66,7 @@ def test_no_ticket_for_anything_else(authorization):
         answer = client.post("/ticket", headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["connection"] == "close"  # one try a connection, and those are counted
         assert "ticket" not in answer.json()
 
 

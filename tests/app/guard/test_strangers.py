@@ -152,18 +152,78 @@ def test_a_ticket_lets_one_viewer_in():
     assert farewell(second) == ("unauthorized", 1008)
 
 
+def test_of_many_who_come_at_once_with_one_ticket_one_is_let_in():
+    async def visit():
+        streaming = new_streaming(api_token=TOKEN)
+        query = f"ticket={streaming.access.issue_ticket()}".encode()
+        crowd = [Viewer(streaming, **scope(query=query)) for _ in range(20)]
+        await asyncio.sleep(1)
+        served = [viewer for viewer in crowd if viewer.of_type("ready")]
+        refused = {farewell(viewer) for viewer in crowd if viewer not in served}
+        assert (len(served), refused, streaming.viewers) == (1, {("unauthorized", 1008)}, 1)
+        await served[0].leave()
+
+    run(visit())
+
+
+def test_a_ticket_is_good_for_its_time_however_often_the_house_was_full():
+    async def visit():
+        streaming = new_streaming(api_token=TOKEN, max_viewers=1)
+        first, second = (f"ticket={streaming.access.issue_ticket()}".encode() for _ in range(2))
+        inside = Viewer(streaming, **scope(query=first))
+        await asyncio.sleep(1)
+        words = []
+        for _ in range(6):
+            outside = Viewer(streaming, **scope(query=second))
+            await outside.end()
+            words.append(farewell(outside)[0])
+            await asyncio.sleep(6)
+        await inside.leave()
+        return words
+
+    assert run(visit()) == ["full"] * 5 + ["unauthorized"]
+
+
 def test_those_who_say_nothing_take_no_place_and_are_not_without_number():
     async def visit():
         streaming = new_streaming(api_token=TOKEN, max_viewers=3)
-        silent = [Viewer(streaming) for _ in range(3)]
+        silent = [Viewer(streaming) for _ in range(4)]
         await asyncio.sleep(1)
-        one_more = Viewer(streaming)
-        await one_more.end()
-        assert farewell(one_more) == ("full", 1013)
-        silent[0].send(AUTHENTICATE)
+        assert farewell(silent[0]) == ("full", 1013)  # the first of them, when the last came
+        assert silent[0].messages[-1]["at"] == 0.0
+        silent[1].send(AUTHENTICATE)
         await asyncio.sleep(1)
-        assert silent[0].of_type("ready")
-        await asyncio.gather(silent[0].leave(), *(viewer.end() for viewer in silent[1:]))
+        assert silent[1].of_type("ready")
+        await asyncio.gather(silent[1].leave(), *(viewer.end() for viewer in silent[2:]))
+        assert {farewell(viewer) for viewer in silent[2:]} == {("unauthorized", 1008)}
+
+    run(visit())
+
+
+@pytest.mark.parametrize("network", ["192.0.2.{}", "2001:db8:0:{}::1"])
+def test_few_addresses_do_not_keep_others_from_the_door(network):
+    """Five come as often as they may, and say nothing; whoever has the token has all the time to show it."""
+
+    async def knock(streaming, address):
+        silent = []
+        for port in range(200):
+            silent.append(Viewer(streaming, **scope(client=(address, port))))
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*(viewer.end() for viewer in silent))
+
+    async def visit():
+        streaming = new_streaming(api_token=TOKEN)
+        crowd = [asyncio.create_task(knock(streaming, network.format(number))) for number in range(5)]
+        await asyncio.sleep(5)
+        for _ in range(10):
+            good = Viewer(streaming, **scope(client=("198.51.100.1", 1)))
+            await asyncio.sleep(1)
+            assert [message["type"] for message in good.messages] == ["challenge"]
+            good.send(AUTHENTICATE)
+            await asyncio.sleep(0.1)
+            assert good.messages[1]["type"] == "ready"
+            await good.leave()
+        await asyncio.gather(*crowd)
 
     run(visit())
 

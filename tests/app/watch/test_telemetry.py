@@ -324,3 +324,17 @@ def test_a_request_is_logged_by_method_path_and_status_alone():
         "event": "request", "method": "GET", "path": "/readyz", "status": 200
     }  # fmt: skip
     assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_the_figures_are_made_once_a_second_however_often_they_are_asked_for():
+    now = 0.0
+    telemetry = Telemetry(Settings(_env_file=None), clock=lambda: now)
+    texts = []
+    for step in range(25):
+        now = step / 10
+        telemetry.metrics.visits.inc()
+        for accept in ("", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain", f"text/plain;version={step}"):
+            text, media_type = telemetry.figures(accept)
+            assert media_type.startswith("application/openmetrics-text" if "open" in accept else "text/plain")
+            texts.append(text)
+    assert len(set(texts)) == 2 * 3  # two formats, three seconds
