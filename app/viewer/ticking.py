@@ -6,11 +6,14 @@ from typing import Final
 SLOTS: Final = 10
 """Moments of an interval at which results are due: viewers who share one ask at once, and so share calls of a model."""
 
+ROUNDING: Final = 1e-6
+"""Of a moment, so that who comes at one need not wait for the next."""
+
 
 def slot(now: float, interval: float) -> float:
     """Return the next of the moments that all viewers share, at `interval / SLOTS` seconds from each other."""
     step = interval / SLOTS
-    return math.ceil(now / step) * step
+    return math.ceil(now / step - ROUNDING) * step
 
 
 class Schedule:
