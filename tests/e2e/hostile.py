@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -102,31 +102,30 @@ async def ask(host: str, port: int, path: str, seconds: float) -> str:
 
 
 def hold(host: str, port: int, rate: float, seconds: float) -> str:
-    """Open so many connections a second, and keep each by a request each two seconds.
+    """Open so many connections a second, and keep each by a request now and then.
 
     Tell how many were kept at the same time, and how many were refused since there was room for nobody.
     """
-    request = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
     until = time.monotonic() + seconds
-    held: list[socket.socket] = []
-    most = 0
+    held: deque[tuple[float, socket.socket]] = deque()  # the longest silent first, and since when
     statuses = Counter[bytes]()
+    most = 0
 
-    def asked(raw: socket.socket) -> bool:
+    def ask(raw: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            raw.sendall(request)
+            raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n")
             status = raw.recv(4096)[9:12]
             statuses[status] += 1
-            return status == b"200"
-        return False
+            if status == b"200":
+                held.append((time.monotonic(), raw))
 
     while time.monotonic() < until:
-        for _ in range(int(rate * 2)):
-            with contextlib.suppress(OSError):
-                held.append(socket.create_connection((host, port), 2))
-            time.sleep(1 / rate)
-        held = [raw for raw in held if asked(raw)]
+        with contextlib.suppress(OSError):
+            ask(socket.create_connection((host, port), 2))
+        while held and held[0][0] < time.monotonic() - 3:
+            ask(held.popleft()[1])
         most = max(most, len(held))
+        time.sleep(1 / rate)
     return f"{most} {statuses[b'503']}"
 
 

@@ -115,7 +115,7 @@ async def test_one_address_does_not_use_up_the_descriptors(limit: str, most: int
     with Cramped(HOST="0.0.0.0", MAX_CONNECTIONS_PER_ADDRESS=limit) as server:  # noqa: S104
         async with watched(server.stream):
             before = server.open
-            holding = asyncio.create_task(hostile("hold", own_address(), server, "75", "7"))
+            holding = asyncio.create_task(hostile("hold", own_address(), server, "200", "8"))
             while not holding.done():
                 assert await asyncio.to_thread(answers)
                 assert server.open <= before + most + 1
