@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import protocol
 from app.device import DeviceSite, device_routes
-from app.guard import entry
+from app.guard import entry, unread
 from app.guard.anonymity import hide_addresses
 from app.guard.arrivals import Arrivals
 from app.guard.door import door
@@ -153,7 +153,8 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         try:
             with stopping(streaming.drain):
                 arrivals = Arrivals(settings.max_connects_per_address, settings.trusted_proxies)
-                yield {entry.STATE: entry.Rules(arrivals, settings.handshake_timeout)}
+                rules = entry.Rules(arrivals, settings.handshake_timeout)
+                yield {entry.STATE: rules, unread.STATE: settings.unread_timeout}
         finally:
             app.state.streaming = None
             models.close()

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 
 from app.guard.arrivals import Arrivals
+from app.guard.unread import Impatient
 
 STATE: Final = "entry_rules"
 """The rules' name in the state of the application's lifespan."""
@@ -27,7 +28,7 @@ class Rules:
     """Seconds in which a request, or the handshake of a stream, has to come, to its last byte."""
 
 
-class Entry(HttpToolsProtocol):
+class Entry(Impatient, HttpToolsProtocol):
     """uvicorn's protocol, which refuses an address that connects too often, and waits for no request for ever."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -58,6 +59,9 @@ class Entry(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection on; the rest is the stream's matter."""
         self._relax()
+        if self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete):
+            self.cut_off()  # else the answer before it would wait for ever for a reader, of whom nobody tells it
+            return
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
