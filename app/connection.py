@@ -73,6 +73,7 @@ class Connection:
                 task.result()
         finally:
             tasks += self._asked.values()
+            self._asked.clear()  # else in a circle with this: what one ends by knows its frames
             for task in tasks:
                 task.cancel()
             # Not `gather`, which loses the message of a cancellation: anyio knows its own by that.
@@ -193,7 +194,7 @@ class Connection:
                     try:
                         await ask(question)
                     finally:
-                        del self._patience[path]
+                        del self._patience[path], patience  # which knows this task
             except TimeoutError:
                 await self._say_error("inference_failed", f"no answer about the {_MEDIA[path]} came in time")
             except InferenceError as fault:

@@ -20,7 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app import protocol
 from app.device import DeviceSite, device_routes
 from app.files import Files
-from app.guard import entry
+from app.guard import entry, unread
 from app.guard.anonymity import hide_addresses
 from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
@@ -147,7 +147,8 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
         try:
             with stopping(streaming.drain):
-                yield {entry.STATE: entry.Rules(settings, entry.descriptors())}
+                rules = entry.Rules(settings, entry.descriptors())
+                yield {entry.STATE: rules, unread.STATE: settings.unread_timeout}
         finally:
             app.state.streaming = None
             models.close()

@@ -126,6 +126,8 @@ class Settings(BaseSettings):
     """Requests that an address may make a second, over 10 s, counted likewise (`python -m app`). 0 sets no limit."""
     handshake_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0
     """Seconds in which a request, or the stream's handshake, has to come whole (`python -m app`)."""
+    unread_timeout: Annotated[float, Field(ge=0.5, le=600)] = 30.0
+    """Seconds in which a client has to read 64 KiB of what waits for it, or else is cut off (`python -m app`)."""
     idle_timeout: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     """Seconds without sound or picture until a viewer has to go; 0 waits for ever."""
     session_length: Annotated[float, Field(ge=0, le=604_800)] = 0.0

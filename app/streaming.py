@@ -5,6 +5,7 @@ import contextlib
 import logging
 import secrets
 import time
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,22 +78,35 @@ class Streaming:
             task.add_done_callback(self._here.discard)
         self._look_at_the_wire(socket)
         await socket.accept()
+        farewell = await self._let_in(socket)
+        # Its place is free by now, and nothing of it is held, however long it takes to hear this.
+        if farewell is not None:
+            with contextlib.suppress(TimeoutError):  # it does not read, and uvicorn's own WebSocket waits for ever
+                async with asyncio.timeout(self._settings.unread_timeout):
+                    await _end(socket, *farewell)
+
+    async def _let_in(self, socket: WebSocket) -> tuple[protocol.ErrorCode, str] | None:
+        """Serve who may come in until it has left, or return with which code and words it has to go."""
         try:
             self.access.check_origin(socket)
             with self._addresses.room(socket.client.host if socket.client else None):
                 async with self._until_drained():
                     await self.access.authenticate(socket)
                 await self._stream(socket)
-        except WebSocketDisconnect:
-            pass
-        # Its place is free by now, however long it takes to hear this.
-        except protocol.FarewellError as fault:
+        except Exception as fault:
+            traceback.clear_frames(fault.__traceback__)  # which hold what was the viewer's, in circles too
+            return self._why(fault)
+        return None
+
+    def _why(self, fault: Exception) -> tuple[protocol.ErrorCode, str] | None:
+        if isinstance(fault, WebSocketDisconnect):
+            return None
+        if isinstance(fault, protocol.FarewellError):
             self._telemetry.dismissed(fault.code, fault.cause)
-            await _end(socket, fault.code, fault.message)
-        except Exception:
-            log.exception("A viewer's stream failed")
-            self._telemetry.dismissed("internal")
-            await _end(socket, "internal", "the server failed, reconnect")
+            return fault.code, fault.message
+        log.error("A viewer's stream failed", exc_info=fault)
+        self._telemetry.dismissed("internal")
+        return "internal", "the server failed, reconnect"
 
     def _look_at_the_wire(self, socket: WebSocket) -> None:
         """Say once, with the first connection, since nothing tells it earlier, where uvicorn's own protocol serves."""

@@ -17,6 +17,7 @@ from uvicorn.protocols.utils import get_remote_addr
 
 from app.guard.addresses import Addresses, counted
 from app.guard.arrivals import Arrivals
+from app.guard.unread import Impatient
 from app.settings import Settings
 
 STATE: Final = "entry_rules"
@@ -61,7 +62,7 @@ class Rules:
         self.timeout = settings.handshake_timeout
 
 
-class Entry(HttpToolsProtocol):
+class Entry(Impatient, HttpToolsProtocol):
     """uvicorn's protocol, which refuses an address that comes or asks too often, and waits for no request for ever."""
 
     _address: str | None = None
@@ -87,6 +88,9 @@ class Entry(HttpToolsProtocol):
             return
         self._is_over = True
         self._relax()
+        if self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete):
+            self.cut_off()  # else the answer before it would wait for ever for a reader, of whom nobody tells it
+            return
         super().handle_websocket_upgrade()
         stream = self.transport.get_protocol()
         place, lost = self._place.pop_all(), stream.connection_lost

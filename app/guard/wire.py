@@ -16,6 +16,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.streams import StreamReader
 
 from app.guard.limits import Pace
+from app.guard.unread import Impatient
 
 MOST_FRAGMENTS: Final = 1024
 """Of one message: each costs something whatever its length, and an empty one never adds to the message's."""
@@ -51,7 +52,7 @@ class Reader(StreamReader):
         return super().at_eof()
 
 
-class Wire(WebSocketsSansIOProtocol):
+class Wire(Impatient, WebSocketsSansIOProtocol):
     """uvicorn's protocol, where no client has more than its turn, nor makes the server hold what it does not read.
 
     What was read from the socket is parsed in portions. The next one is parsed when the application has taken the
@@ -102,6 +103,12 @@ class Wire(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
             return
         super().handle_cont(event)
+
+    def keepalive_timeout(self) -> None:
+        """Give up who answers no pings; who has left something unread will not read the farewell either."""
+        super().keepalive_timeout()
+        if not self.writable.is_set():
+            self.cut_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was not parsed."""

@@ -205,6 +205,7 @@ def main() -> None:
         "ADMISSION_LOAD": str(min(1.0, options.load + 0.15)),
         "SOAK_FAULT_EVERY": str(options.faults),
         "MAX_VIEWERS_PER_ADDRESS": "0",
+        "UNREAD_TIMEOUT": "4",  # a stranger waits much longer for its end
     }
     with Subject("scripts.soak.server", settings) as server:
         figures = asyncio.run(soak(server.port, 60 * options.minutes, options.load, options.seed))

@@ -27,10 +27,12 @@ from arithmetic_models import (
 from starlette.websockets import WebSocket
 from virtual_time import run
 
+from app.connection import Connection
 from app.inference.interface import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
 from app.viewer.fusion import late_fusion
+from app.viewer.session import Session
 from models.inference import FaceReading, Traits
 from models.labels import LABELS
 
@@ -460,6 +462,46 @@ def test_a_model_that_hangs_costs_an_error_each_time_and_its_own_path_alone(path
     assert max(map(lateness, viewer.results)) <= 250
     assert viewer.results[-1]["fused"]["state"] == "ok"
     assert viewer.results[-1]["dropped"]["results"] == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "settings"),
+    [
+        ({}, {"session_length": 10}),
+        ({"voice_delay": 3600}, {"idle_timeout": 3}),
+        ({"voice_error": KeyError}, {}),
+        ({}, {}),
+    ],
+    ids=["its time is over", "it is idle", "the server fails", "the server stops"],
+)
+def test_who_does_not_read_why_it_has_to_go_is_waited_for_for_a_while_and_nothing_of_it_is_held(
+    answers, settings, caplog
+):
+    async def visit():
+        streaming = new_streaming(Answers(**answers), unread_timeout=20, **settings)
+        deaf = Viewer(streaming)
+        await asyncio.sleep(0.1)
+        deaf.reads.clear()
+        await deaf.talk(1)
+        if not answers and not settings:
+            await streaming.drain(0)
+        while streaming.viewers:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.5)
+        went = asyncio.get_running_loop().time()
+        await asyncio.sleep(10)
+        held = [thing for thing in gc.get_objects() if isinstance(thing, (Connection, Session))]
+        await deaf.end()
+        return held, asyncio.get_running_loop().time() - went
+
+    caplog.set_level(logging.CRITICAL, "app.streaming")  # the log that pytest keeps has the exception
+    gc.collect()
+    gc.disable()  # nothing is to wait for it
+    try:
+        held, waited = run(visit())
+    finally:
+        gc.enable()
+    assert held == []
+    assert 19.5 <= waited <= 20
 
 
 def test_a_question_about_which_an_error_is_being_said_is_not_ended_again():

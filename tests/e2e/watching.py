@@ -114,14 +114,21 @@ class GoodViewer:
         assert results[-1]["used"]["audio"] > self.sent - 20
 
 
+def dial(host: str, port: int) -> socket.socket:
+    """Connect with buffers that are soon full: a small one here, and for short segments the server's is small too."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    raw.settimeout(10)
+    raw.connect((host, port))
+    return raw
+
+
 def connect(address: str) -> socket.socket:
     """Open a WebSocket by hand, and return what is under it."""
     url = urlsplit(address)
     assert url.hostname is not None
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-    raw.settimeout(10)
-    raw.connect((url.hostname, url.port or 80))
+    raw = dial(url.hostname, url.port or 80)
     key = base64.b64encode(os.urandom(16)).decode()
     raw.sendall(
         f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
