@@ -127,7 +127,7 @@ def test_held_out_windows_keep_scene_label_and_face() -> None:
 def test_frozen_features_are_those_that_are_served() -> None:
     torch.manual_seed(0)
     options = {"voice": "audio_bilstm", "voice_options": {"channels": 16, "hidden": 12}, "face": "mini_xception"}
-    network = build("concat", {**options, "face_options": {"width": 4}, "dropout": 0.0})
+    network = build("concat", {**options, "face_options": {"width": 8}, "dropout": 0.0})
     given = torch.randn(4, SAMPLE_RATE) * 0.1, torch.rand(4, 1, 48, 48) * 255
     served = network.eval()(*given)
     before = {name: value.clone() for name, value in network.state_dict().items()}

@@ -55,9 +55,9 @@ def test_a_network_of_four_labels_runs_in_the_stream(
     fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut_jpeg: bytes, engine: str
 ) -> None:
     weights = train(tmp_path, monkeypatch, "--model", "mini_xception", "--data", "fer2013", fer,
-                    "--labels", ",".join(FOUR), "--name", "four", "--option", "width=4")  # fmt: skip
+                    "--labels", ",".join(FOUR), "--name", "four", "--option", "width=8")  # fmt: skip
     info = Calibrated.load(weights / "four.pt").info
-    assert (info.network, info.options, info.labels) == ("mini_xception", {"width": 4, "classes": 4}, FOUR)
+    assert (info.network, info.options, info.labels) == ("mini_xception", {"width": 8, "classes": 4}, FOUR)
     assert (info.size, info.channels, info.geometry) == (48, 1, FER2013)
     assert len(info.neutral) == 7 and info.neutral[LABELS.index("fear")] == 0
     assert "Labels: sad, angry, neutral, happy" in (weights / "four.md").read_text()

@@ -18,7 +18,7 @@ from scripts import train_fusion
 from tests.models.datasets.trees import faces_tree, write_film, write_sound
 from tests.models.voices import ravdess_tree
 
-SMALL = ["--option", "voice=cnn_mfcc", "--option", "face=mini_xception", "--option", 'face_options={"width": 4}',
+SMALL = ["--option", "voice=cnn_mfcc", "--option", "face=mini_xception", "--option", 'face_options={"width": 8}',
          "--option", "hidden=16"]  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def parts(root: Path) -> list[object]:
     voice = {"channels": 16, "hidden": 12, "layers": 1, "adaptive": True}
     infos = (
         ArtefactInfo("ears", "voice", "audio_bilstm", voice, heard=("savee-dc",), adaptive=True),
-        ArtefactInfo("eyes", "face", "mini_xception", {"width": 4, "classes": 4}, labels=LABELS[:4], size=40,
+        ArtefactInfo("eyes", "face", "mini_xception", {"width": 8, "classes": 4}, labels=LABELS[:4], size=40,
                      channels=1, geometry=CropGeometry(1.3)),
     )  # fmt: skip
     for info in infos:
@@ -113,7 +113,7 @@ def test_pairs_of_one_label_are_called_synthetic_and_leave_the_features_alone(
     info = Calibrated.load(weights / "concat.pt").info
     assert info.heard == (*(f"ravdess-{actor:02d}" for actor in range(2, 7)), "savee-dc")
     assert (info.size, info.channels, info.geometry) == (40, 1, CropGeometry(1.3))
-    assert info.options["voice_options"]["adaptive"] and info.options["face_options"] == {"width": 4, "classes": 4}
+    assert info.options["voice_options"]["adaptive"] and info.options["face_options"] == {"width": 8, "classes": 4}
     assert info.temperature != 1.0 and info.labels == LABELS
     assert_both_engines_agree("concat", weights)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]

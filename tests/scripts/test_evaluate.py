@@ -636,7 +636,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options = {"channels": 8, "hidden": 8, "adaptive": traits.get("adaptive", False)}
         info = ArtefactInfo(name, "voice", "audio_bilstm", options, **traits)  # type: ignore[arg-type]
         export_onnx(Calibrated(build(info.network, options), info).eval(), folder / f"{name}.onnx")
-    parts = {"voice": "cnn_mfcc", "face": "mini_xception", "face_options": {"width": 4}, "hidden": 8}
+    parts = {"voice": "cnn_mfcc", "face": "mini_xception", "face_options": {"width": 8}, "hidden": 8}
     both = ArtefactInfo("both", "fusion", "concat", parts, size=48, channels=1, geometry=FER2013, heard=("ravdess-02",))
     export_onnx(Calibrated(build(both.network, both.options), both).eval(), folder / "both.onnx")
     graph = onnx.load(ROOT / "weights" / "fer_resnet.onnx")

@@ -1,4 +1,4 @@
-"""Who leaves unread what it was sent, in virtual time; with real sockets in `tests/e2e/test_unread.py`."""
+"""Who leaves unread what it was sent, in virtual time; with real sockets in `tests/e2e/test_who_reads_nothing.py`."""
 
 import asyncio
 import socket
