@@ -32,7 +32,7 @@ async def serving(*, pings=20.0, buffer=None, **changes):
     """A server on a free port; gives its address without the scheme, and the server."""
     settings = Settings(_env_file=None, **changes)
     app = create_app(settings, LocalInference(MeanVoice(), SumFace()))
-    config = uvicorn.Config(app, port=0, log_level="warning", ws_ping_interval=pings, ws_ping_timeout=pings)
+    config = uvicorn.Config(app, port=0, log_config=None, ws_ping_interval=pings, ws_ping_timeout=pings)
     server = uvicorn.Server(config)
     listener = config.bind_socket()
     if buffer is not None:

@@ -51,7 +51,7 @@ def visit(protocol, meet, **state):
     """Let a protocol have a connection, and `meet(protocol)` do what it likes; return how the connection ended."""
 
     async def main():
-        config = Config(never, lifespan="off", log_level="critical")
+        config = Config(never, lifespan="off", log_config=None)
         config.load()
         with socket.socket() as raw:
             line = Line(raw)

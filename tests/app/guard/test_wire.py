@@ -38,7 +38,7 @@ async def serving(protocol):
                 return await send({"type": "websocket.close"})
             lengths.put_nowait(len(message["bytes"]))
 
-    config = uvicorn.Config(take, port=0, ws=protocol, lifespan="off", log_level="critical", ws_ping_interval=None)
+    config = uvicorn.Config(take, port=0, ws=protocol, lifespan="off", log_config=None, ws_ping_interval=None)
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -220,7 +220,7 @@ def turns(parts):
             messages.append(message["bytes"])
 
     async def main():
-        config = Config(take, lifespan="off", log_level="critical", ws_ping_interval=None)
+        config = Config(take, lifespan="off", log_config=None, ws_ping_interval=None)
         config.load()
         here, there = socket.socketpair()
         state = ServerState()
