@@ -48,7 +48,10 @@ for (let page = 0; page < %d; page += 1) {
   stream.open();
 }
 """
-PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "ADMISSION_LOAD": "0", "LOG_FORMAT": "json"}
+PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "DETECT_EVERY": "1"} | {
+    "ADMISSION_LOAD": "0",
+    "LOG_FORMAT": "json",
+}
 """A result tells of the last window and the last picture alone, however they fell between the ticks."""
 QUICK = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 2, target_ongoing_requests=0.5)}
 
