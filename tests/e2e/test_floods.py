@@ -106,6 +106,10 @@ class Cramped(Module):
         return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
 
 
+BEING_TURNED_AWAY = 4
+"""Connections that the server has taken from the system and not closed yet, at most."""
+
+
 @pytest.mark.parametrize(("limit", "most"), [("150", 150), ("0", 256 - RESERVED)])
 async def test_one_address_does_not_use_up_the_descriptors(limit: str, most: int) -> None:
     def answers() -> bool:
@@ -118,7 +122,7 @@ async def test_one_address_does_not_use_up_the_descriptors(limit: str, most: int
             holding = asyncio.create_task(hostile("hold", own_address(), server, "200", "8"))
             while not holding.done():
                 assert await asyncio.to_thread(answers)
-                assert server.open <= before + most + 1
+                assert server.open <= before + most + 1 + BEING_TURNED_AWAY
                 await asyncio.sleep(0.2)
             held, full = await holding
     assert 0.8 * most < held <= most
