@@ -1,6 +1,7 @@
 """One viewer's connection: receive, tick, send. A thin asyncio shell around `Session`.
 
-Three tasks serve a viewer. One receives and feeds the session. One ticks: it asks the models and puts
+Three tasks serve a viewer. One receives and feeds the session; sound and pictures come to it straight from the wire
+where that is `app.guard.wire`'s, so that it need not wake for each. One ticks: it asks the models and puts
 the result in a slot. One sends what is in the slot. A slow reader, once the connection's buffers are full,
 blocks the sender alone, so that the slot's result is replaced by a newer one (and counted); a slow model blocks
 only its own path.
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
 from app.guard.limits import Allowance
+from app.guard.wire import EXTENSION, Wire
 from app.inference.interface import Inference, InferenceError, InvalidImageError
 from app.settings import Settings
 from app.viewer.fusing import Pair
@@ -67,11 +69,16 @@ class Connection:
         """Serve until one of the tasks ends; no task outlives this call."""
         await self._say(self._ready())
         tasks = [asyncio.create_task(part) for part in (self._receive(), self._tick(), self._send())]
+        wire: Wire | None = self._socket.scope.get("extensions", {}).get(EXTENSION)
+        if wire is not None:
+            wire.take = self._take_at_once
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
+            if wire is not None:
+                wire.take = None
             tasks += self._asked.values()
             self._asked.clear()  # else in a circle with this: what one ends by knows its frames
             for task in tasks:
@@ -103,15 +110,34 @@ class Connection:
                 # Sent from here, so that a viewer who sends nonsense and reads nothing blocks itself.
                 await self._say_error(fault.code, fault.message)
 
+    def _take_at_once(self, message: bytes) -> bool:
+        """Take a message with sound or a picture from the wire; what calls for an answer is left to be received."""
+        if len(message) > self._settings.max_message_bytes:
+            return False
+        try:
+            event = protocol.decode(message, max_frame_bytes=self._settings.max_frame_bytes)
+        except protocol.ProtocolError:
+            return False
+        now = self._clock()
+        if not isinstance(event, protocol.Media) or not self._allowance.take_whole(event, len(message), now):
+            return False
+        self._visit.received(event.type)
+        self._take_media(event, now)
+        return True
+
+    def _take_media(self, event: protocol.Media, now: float) -> None:
+        if isinstance(event, protocol.Audio):
+            self._session.receive_audio(event.samples, event.id, now)
+        else:
+            self._session.receive_frame(event.jpeg, event.id, now)
+
     async def _take(self, event: protocol.Event) -> None:
         now = self._clock()
         self._allowance.take(event, now)
         self._visit.received(event.type)
         match event:
-            case protocol.Audio():
-                self._session.receive_audio(event.samples, event.id, now)
-            case protocol.Frame():
-                self._session.receive_frame(event.jpeg, event.id, now)
+            case protocol.Audio() | protocol.Frame():
+                self._take_media(event, now)
             case protocol.Configure():
                 self._session.configure(event)
                 await self._say(protocol.Configured(settings=self._session.settings))

@@ -17,8 +17,11 @@ def sharpened(mean: Float32, count: float, sharpening: float) -> Float32:
     power = count**sharpening
     if power == 1.0:
         return mean
-    powers = (mean.astype(np.float64) / mean.max()) ** power
-    return np.asarray(powers / powers.sum(), dtype=np.float32)
+    values = mean.tolist()  # of so few numbers Python's own are faster
+    largest = max(values)
+    powers = [(value / largest) ** power for value in values]
+    total = sum(powers)
+    return np.array([value / total for value in powers], dtype=np.float32)
 
 
 def evidence(windows: int) -> float:

@@ -27,15 +27,20 @@ class Bucket:
 
     def take(self, amount: float, now: float) -> bool:
         """Take `amount` tokens, all or none of them; return whether they were there."""
+        if not self.has(amount, now):
+            return False
+        if self._rate:
+            self._level -= amount
+        return True
+
+    def has(self, amount: float, now: float) -> bool:
+        """Return whether `amount` tokens are there."""
         if not self._rate:
             return True
         # A clock that is set back takes nothing away.
         self._level = min(self._burst, self._level + max(0.0, now - self._at) * self._rate)
         self._at = now
-        if amount > self._level:
-            return False
-        self._level -= amount
-        return True
+        return amount <= self._level
 
 
 class Pace:
@@ -100,6 +105,17 @@ class Allowance:
             raise ProtocolError("too_fast", f"{rate:g} seconds of sound a second are taken")
         if isinstance(event, Audio | Frame):
             self._newest_media = now
+
+    def take_whole(self, event: Audio | Frame, size: int, now: float) -> bool:
+        """Count a message of `size` bytes and what it holds, all or nothing; return whether it is within the limits."""
+        sound = len(event.pcm16) / 2 / SAMPLE_RATE if isinstance(event, Audio) else 0.0
+        wanted = ((self._messages, 1.0), (self._bytes, size), (self._sound, sound))
+        if not all(bucket.has(amount, now) for bucket, amount in wanted):
+            return False
+        for bucket, amount in wanted:
+            bucket.take(amount, now)
+        self._newest_media = now
+        return True
 
     def fault(self, now: float) -> None:
         """Count a message that could not be taken.

@@ -6,7 +6,7 @@ a message yet, so that no limit of a viewer counts it. `python -m app` uses this
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -24,7 +24,7 @@ FRAMES_PER_SECOND: Final = 1000
 FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
 """What is more waits in the socket: it is neither lost nor refused here, and its sender is held up."""
 EXTENSION: Final = "app.guard.wire"
-"""By this the application knows, in a connection's `extensions`, that it is served by a `Wire`."""
+"""By this the application knows, in a connection's `extensions`, that it is served by a `Wire`, which lies there."""
 PORTION: Final = 1024
 """Bytes that are parsed before others have their turn, 170 of the shortest frames; or what is missing of a long one."""
 
@@ -57,6 +57,11 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     What was read from the socket is parsed in portions. The next one is parsed when the application has taken the
     messages of the last, others have had their turn, and frames have not come too fast; until then nothing is read.
+
+    Attributes:
+        take: The application may put a function here, to which whole binary messages go as soon as they are parsed,
+            without a queue and a task's turn between, while the application has nothing else to receive and waits to.
+            It returns whether it has taken the message, and raises nothing. What it has not is received as ever.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -69,6 +74,8 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._pace = Pace(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         self._turn: asyncio.TimerHandle | None = None
         self._patience = self.config.ws_max_size  # bytes that may come after the farewell
+        self.take: Callable[[bytes], bool] | None = None
+        self._waits = False  # the application, for a message
 
     # --- what comes ---
 
@@ -87,6 +94,12 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         """Count the frames, then take them."""
         self._came += len(self.conn.events)
         super().handle_events()
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Let the application take a whole message at once, where that leaves messages in their order."""
+        take = self.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
+        if take is None or not take(bytes(event.data)):
+            super().handle_bytes(event)
 
     def handle_ping(self) -> None:
         """Answer, unless what was said before still waits to be read; RFC 6455 wants the newest ping answered only."""
@@ -113,6 +126,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was not parsed."""
         super().connection_lost(exc)
+        self.take = None
         self._unparsed.clear()
         if self._turn is not None:
             self._turn.cancel()
@@ -121,12 +135,17 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application, and let it know whom it has to do with."""
-        self.scope["extensions"][EXTENSION] = {}
+        extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]  # says uvicorn: of dicts
+        extensions[EXTENSION] = self
         await super().run_asgi()
 
     async def receive(self) -> ASGIReceiveEvent:
         """Return the next message; after the last of a portion the next may be parsed."""
-        message = await super().receive()
+        self._waits = True
+        try:
+            message = await super().receive()
+        finally:
+            self._waits = False
         self._go_on()
         return message
 

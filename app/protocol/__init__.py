@@ -17,6 +17,7 @@ from app.protocol.client import (
     Configure,
     Event,
     Frame,
+    Media,
     decode,
     encode_binary,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "FusedState",
     "Knows",
     "Limits",
+    "Media",
     "Millis",
     "Models",
     "ProtocolError",

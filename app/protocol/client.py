@@ -120,7 +120,8 @@ class Authenticate(_ClientMessage):
     """The server's `API_TOKEN`."""
 
 
-Event = Audio | Frame | Configure | Calibrate | Authenticate
+Media = Audio | Frame
+Event = Media | Configure | Calibrate | Authenticate
 _CLIENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
 

@@ -51,6 +51,8 @@ class Hearing:
         self._chunks: deque[int] = deque()  # start positions of chunks that no window covered yet
         self._covered = 0  # position up to which windows covered the sound
         self._levelled = 0  # position up to which results told the level
+        self._judged = 0  # position of the sound whose newest window the gate looked at last
+        self._silent = True
         self._newest_at: float | None = None
         self._newest_id: int | None = None
         self._heard_id: int | None = None
@@ -85,10 +87,9 @@ class Hearing:
             return None
         self._covered = self._ring.total
         self._chunks.clear()
-        samples = self._window()
-        if is_silence(samples, self._silence_rms):
+        if self._is_silence():
             return None
-        return Window(samples, self._newest_id, now, arrived, self._reference, describe)
+        return Window(self._window(), self._newest_id, now, arrived, self._reference, describe)
 
     def heard(self, window: Window, probs: Float32, now: float) -> None:
         """Take the probabilities [7] of a window; what came too late, or was asked with another reference, is void."""
@@ -115,11 +116,17 @@ class Hearing:
         if self._is_warming():
             return "warming", None
         probs = self.answers.mean(now)
-        if is_silence(self._window(), self._silence_rms):
+        if self._is_silence():
             return "silence", probs
         if probs is None:  # there is voice, but no answer about it yet
             return "warming", None
         return "ok", probs
+
+    def _is_silence(self) -> bool:
+        if self._judged != self._ring.total:
+            self._judged = self._ring.total
+            self._silent = is_silence(self._window(), self._silence_rms)
+        return self._silent
 
     def _window(self) -> Int16:
         return self._ring.newest(self._ring.capacity)
@@ -132,4 +139,4 @@ class Hearing:
         self._ring.clear()
         self._chunks.clear()
         self.answers.clear()
-        self._covered = self._levelled = 0
+        self._covered = self._levelled = self._judged = 0

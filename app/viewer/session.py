@@ -222,7 +222,7 @@ def _label(probs: Float32 | None) -> str | None:
 def _named(probs: Float32 | None) -> dict[str, float]:
     if probs is None:
         return {}
-    return {label: round(float(p), 4) for label, p in zip(LABELS, probs, strict=True)}
+    return {label: round(p, 4) for label, p in zip(LABELS, probs.tolist(), strict=True)}
 
 
 def _fused_state(voice: Float32 | None, face: Float32 | None) -> protocol.FusedState:

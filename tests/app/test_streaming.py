@@ -8,6 +8,7 @@ import logging
 import struct
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from starlette.websockets import WebSocket
 from virtual_time import run
 
 from app.connection import Connection
+from app.guard.wire import EXTENSION
 from app.inference.interface import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
@@ -166,6 +168,10 @@ class Viewer:
 def new_streaming(answers=None, **changes):
     clock = asyncio.get_running_loop().time
     return Streaming(Settings(_env_file=None, **changes), answers or Answers(), clock=clock)
+
+
+def strip(result):
+    return {key: value for key, value in result.items() if key not in ("at", "t", "ms")}
 
 
 def lateness(result):
@@ -315,6 +321,65 @@ def test_who_sends_much_at_once_is_taken_in_turn_with_others():
     before, after = run(visit())
     assert before <= 5
     assert after == 1000
+
+
+class Straight(Viewer):
+    """The other end of a WebSocket whose wire gives whole binary messages to who takes them at once."""
+
+    def __init__(self, streaming):
+        self.wire = SimpleNamespace(take=None)
+        super().__init__(streaming, extensions={EXTENSION: self.wire})
+        self.left = []
+
+    def send(self, message):
+        if self.wire.take is not None and isinstance(message, bytes):
+            if self.wire.take(message):
+                return
+            self.left.append(message)
+        super().send(message)
+
+    def send_audio(self, samples, number):
+        self.send(struct.pack("<BI", 1, number) + samples.tobytes())
+
+
+def test_what_comes_straight_from_the_wire_is_as_what_is_received():
+    async def visit(kind):
+        viewer = kind(new_streaming())
+        await asyncio.sleep(0)
+        await viewer.talk(3)
+        await viewer.leave()
+        return viewer
+
+    received, straight = run(visit(Viewer)), run(visit(Straight))
+    assert [strip(result) for result in straight.results] == [strip(result) for result in received.results]
+    assert straight.results[-1]["used"]["audio"]
+    assert straight.results[-1]["used"]["frame"]
+    assert straight.left == []
+    assert straight.wire.take is None
+
+
+@pytest.mark.parametrize(
+    ("message", "changes", "code"),
+    [
+        (b"\x01\0\0\0\0odd", {}, "invalid_audio"),
+        (b"\x02\0\0\0\0no JPEG", {}, "invalid_image"),
+        (b"\x02\0\0\0\0" + FACE + bytes(2000), {"max_frame_bytes": 1024}, "frame_too_big"),
+        (b"\x02\0\0\0\0" + FACE + bytes(20_000), {"max_message_bytes": 16_384}, "too_big"),
+        (b"\x01\0\0\0\0" + bytes(32_000 * 30), {"max_audio_rate": 1}, "too_fast"),
+    ],
+)
+def test_what_calls_for_an_error_is_left_to_be_received(message, changes, code):
+    async def visit():
+        viewer = Straight(new_streaming(**changes))
+        await asyncio.sleep(0.1)
+        viewer.send(message)
+        await asyncio.sleep(0.1)
+        await viewer.leave()
+        return viewer
+
+    viewer = run(visit())
+    assert viewer.left == [message]
+    assert [error["code"] for error in viewer.of_type("error")] == [code]
 
 
 def test_a_slow_path_costs_its_own_answers_only():

@@ -86,6 +86,29 @@ def test_sound_is_taken_at_its_rate_and_pictures_are_not_sound():
     assert taken(lambda now: viewer.take(SECOND, now), 1000, 10.0) == 20
 
 
+@pytest.mark.parametrize(
+    "limit", [{"max_messages_per_second": 1}, {"max_bytes_per_second": 1000}, {"max_audio_rate": 1}]
+)
+def test_a_message_taken_whole_counts_against_each_limit(limit):
+    viewer = allowance(**limit)
+    assert [viewer.take_whole(SECOND, 1000, 0.0) for _ in range(1000)].count(True) == BURST_SECONDS
+    assert [viewer.take_whole(SECOND, 1000, 5.0) for _ in range(1000)].count(True) == 5
+
+
+def test_a_message_that_one_limit_refuses_counts_against_none():
+    viewer = allowance(max_messages_per_second=1, max_bytes_per_second=1000, max_audio_rate=1)
+    loud = Audio(pcm16=bytes(2 * 16_000 * (BURST_SECONDS + 1)))
+    assert not viewer.take_whole(loud, 1000, 0.0)
+    assert taken(lambda now: viewer.receive(1000, now), 1000, 0.0) == BURST_SECONDS
+
+
+def test_a_message_taken_whole_keeps_its_viewer_from_being_idle():
+    viewer = allowance(idle_timeout=10)
+    assert viewer.take_whole(PICTURE, 2, 9.0)
+    viewer.stay(18.0)
+    assert code_of(viewer.stay, 19.0) == "idle"
+
+
 def test_faults_are_forgiven_with_time_and_too_many_are_abuse():
     viewer = allowance(max_faults_per_minute=60)
     for minute in range(10):

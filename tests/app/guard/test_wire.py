@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Frame, Opcode
 
 from app.guard.limits import Pace
-from app.guard.wire import MOST_FRAGMENTS, PORTION, Wire
+from app.guard.wire import EXTENSION, MOST_FRAGMENTS, PORTION, Wire
 
 SMALL = 65_536
 PINGS = 16_000
@@ -26,7 +26,7 @@ PING = b"\x89\xfd" + bytes(4) + b"x" * 125
 
 
 @asynccontextmanager
-async def serving(protocol):
+async def serving(protocol, application=None):
     """Give a server, its port, and the lengths of the messages that came; a text ends the connection."""
     lengths = asyncio.Queue()
 
@@ -38,7 +38,9 @@ async def serving(protocol):
                 return await send({"type": "websocket.close"})
             lengths.put_nowait(len(message["bytes"]))
 
-    config = uvicorn.Config(take, port=0, ws=protocol, lifespan="off", log_config=None, ws_ping_interval=None)
+    config = uvicorn.Config(
+        application or take, port=0, ws=protocol, lifespan="off", log_config=None, ws_ping_interval=None
+    )
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -133,6 +135,42 @@ async def test_after_a_long_message_there_is_room_for_another():
             for _ in range(3):
                 await client.send([b"ab"] * (MOST_FRAGMENTS - 1))
                 assert await lengths.get() == 2 * (MOST_FRAGMENTS - 1)
+
+
+async def test_an_application_may_take_binary_messages_as_they_are_parsed_and_all_keep_their_order():
+    taken, received, all_came = [], [], asyncio.Event()
+    messages = [[b"one"], [b"in ", b"parts"], ["text"], [b"no"], [b"two"]] * 50
+
+    class Taking(Wire):
+        async def run_asgi(self):
+            self.take = self.take_all_but_no
+            await super().run_asgi()
+
+        def take_all_but_no(self, message):
+            if message != b"no":
+                taken.append((len(taken) + len(received), message))
+            return message != b"no"
+
+    async def application(scope, receive, send):
+        assert isinstance(scope["extensions"][EXTENSION], Wire)
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await asyncio.sleep(0)  # in the meantime more comes
+            received.append((len(taken) + len(received), message.get("text") or message["bytes"]))
+            if len(received) + len(taken) == len(messages) - 1:
+                all_came.set()  # but for the last, which is taken
+
+    async with serving(Taking, application) as (_, port, _), connect(f"ws://127.0.0.1:{port}") as client:
+        async with asyncio.timeout(10):
+            await client.send(b"one")
+            for parts in messages[1:]:
+                await client.send(parts[0] if len(parts) == 1 else parts)
+            await all_came.wait()
+            await (await client.ping())
+    came = [message for _, message in sorted(taken + received)]
+    assert came == [parts[0] if len(parts) == 1 else b"".join(parts) for parts in messages]
+    assert {message for _, message in taken} == {b"one", b"two"}
 
 
 HANDSHAKE = (
