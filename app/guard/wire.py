@@ -23,6 +23,8 @@ MOST_FRAGMENTS: Final = 1024
 FRAMES_PER_SECOND: Final = 1000
 FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
 """What is more waits in the socket: it is neither lost nor refused here, and its sender is held up."""
+SHORTEST_FRAME: Final = 6
+"""Bytes of a client's frame that holds nothing."""
 EXTENSION: Final = "app.guard.wire"
 """By this the application knows, in a connection's `extensions`, that it is served by a `Wire`, which lies there."""
 PORTION: Final = 1024
@@ -160,7 +162,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._turn = None
         self._came = 0
         while self._unparsed and not self._came and not self.transport.is_closing():
-            size = max(PORTION, self._reader.missing)
+            size = max(PORTION, self._reader.missing or self._length_of_next())
             portion = self._unparsed[:size]
             del self._unparsed[:size]
             try:
@@ -170,6 +172,19 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._end_what_never_begins()
         self._pace.count(self._came, self.loop.time())
         self._go_on()
+
+    def _length_of_next(self) -> int:
+        """Return the length of the frame that begins with what is not parsed yet; 0 where it is not known.
+
+        RFC 6455, section 5.2; a client's frames have a mask of four bytes.
+        """
+        if not self.handshake_complete or self._reader.buffer or len(self._unparsed) < SHORTEST_FRAME:
+            return 0
+        length = self._unparsed[1] & 0x7F
+        if length < 126:
+            return SHORTEST_FRAME + length
+        end = 4 if length == 126 else 10
+        return end + 4 + int.from_bytes(self._unparsed[2:end])
 
     def _end_what_never_begins(self) -> None:
         """Refuse a handshake that `websockets` cannot read, of which uvicorn hears nothing and would wait for ever."""

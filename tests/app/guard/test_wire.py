@@ -137,40 +137,68 @@ async def test_after_a_long_message_there_is_room_for_another():
                 assert await lengths.get() == 2 * (MOST_FRAGMENTS - 1)
 
 
-async def test_an_application_may_take_binary_messages_as_they_are_parsed_and_all_keep_their_order():
-    taken, received, all_came = [], [], asyncio.Event()
-    messages = [[b"one"], [b"in ", b"parts"], ["text"], [b"no"], [b"two"]] * 50
+class Taking(Wire):
+    """Lets the application take what does not begin with `no`."""
 
-    class Taking(Wire):
-        async def run_asgi(self):
-            self.take = self.take_all_but_no
-            await super().run_asgi()
+    async def run_asgi(self):
+        self.came = []
+        self.taken = asyncio.Event()
+        self.take = self.take_some
+        await super().run_asgi()
 
-        def take_all_but_no(self, message):
-            if message != b"no":
-                taken.append((len(taken) + len(received), message))
-            return message != b"no"
+    def take_some(self, message):
+        if message.startswith(b"no"):
+            return False
+        self.came.append(("taken", message))
+        self.taken.set()
+        return True
+
+
+@asynccontextmanager
+async def taking(meanwhile=0):
+    """Give a client, the `Taking` that serves it, and an event that is set by each message that is received."""
+    wires, received = asyncio.Queue(), asyncio.Event()
 
     async def application(scope, receive, send):
-        assert isinstance(scope["extensions"][EXTENSION], Wire)
+        wire = scope["extensions"][EXTENSION]
         await receive()
         await send({"type": "websocket.accept"})
+        wires.put_nowait(wire)
         while (message := await receive())["type"] == "websocket.receive":
-            await asyncio.sleep(0)  # in the meantime more comes
-            received.append((len(taken) + len(received), message.get("text") or message["bytes"]))
-            if len(received) + len(taken) == len(messages) - 1:
-                all_came.set()  # but for the last, which is taken
+            for _ in range(meanwhile):
+                await asyncio.sleep(0)
+            wire.came.append(("received", message.get("text") or message["bytes"]))
+            received.set()
 
     async with serving(Taking, application) as (_, port, _), connect(f"ws://127.0.0.1:{port}") as client:
         async with asyncio.timeout(10):
-            await client.send(b"one")
-            for parts in messages[1:]:
-                await client.send(parts[0] if len(parts) == 1 else parts)
-            await all_came.wait()
-            await (await client.ping())
-    came = [message for _, message in sorted(taken + received)]
-    assert came == [parts[0] if len(parts) == 1 else b"".join(parts) for parts in messages]
-    assert {message for _, message in taken} == {b"one", b"two"}
+            yield client, await wires.get(), received
+
+
+async def test_an_application_that_waits_may_take_binary_messages_as_they_are_parsed():
+    async with taking() as (client, wire, received):
+        for left in ("text", b"no", [b"in ", b"parts"]):
+            await client.send(left)
+            await received.wait()
+            received.clear()
+            await client.send(b"whole")
+            await wire.taken.wait()
+            wire.taken.clear()
+    taken = ("taken", b"whole")
+    assert wire.came == [("received", "text"), taken, ("received", b"no"), taken, ("received", b"in parts"), taken]
+    assert wire.take is None
+
+
+@pytest.mark.parametrize("meanwhile", [0, 1, 5])
+async def test_messages_keep_their_order_whether_they_are_taken_or_received(meanwhile):
+    messages = ["text", b"yes", b"no", b"yes 2", b"yes 3", b"no 2"] * 50 + [b"no more"]
+    async with taking(meanwhile) as (client, wire, received):
+        for message in messages:
+            await client.send(message)
+        while wire.came[-1:] != [("received", b"no more")]:
+            await received.wait()
+            received.clear()
+    assert [message for _, message in wire.came] == messages
 
 
 HANDSHAKE = (
@@ -302,10 +330,17 @@ def test_messages_are_the_same_however_their_bytes_come_and_turns_are_short(told
     assert max(found for _, found in took) <= PORTION // len(SHORTEST) + 1
 
 
-@pytest.mark.parametrize("size", [2 * PORTION, 25_000, 70_000])
-def test_a_long_frame_is_parsed_in_two_portions_and_the_shortest_behind_it_in_turns(size):
+@pytest.mark.parametrize("size", [PORTION + 1, 25_000, 70_000])
+def test_a_long_frame_is_parsed_in_one_portion_and_the_shortest_behind_it_in_turns(size):
     messages, took = turns([frame(bytes(size)) + SHORTEST * 2000])
     assert messages == [bytes(size)]
-    assert took[0] == (2, 1)
+    assert took[0] == (1, 1)
     assert sum(found for _, found in took) == 2 + 2000
     assert max(found for _, found in took) <= PORTION // len(SHORTEST) + 1
+
+
+def test_a_long_frame_whose_header_comes_in_two_parts_is_parsed_in_a_few_portions():
+    long = frame(bytes(70_000))
+    messages, took = turns([long[:5], long[5:]])
+    assert messages == [bytes(70_000)]
+    assert sum(calls for calls, _ in took[:2]) <= 3
