@@ -87,7 +87,9 @@ class Cluster:
         return list(self._ask()["applications"]["default"]["deployments"][deployment]["replicas"])
 
     def running(self, deployment: str) -> list[int]:
-        """Return the process ids of those that answer."""
+        """Return the process ids of those that answer; none of a deployment that there is not."""
+        if deployment not in self._ask()["applications"]["default"]["deployments"]:
+            return []
         return [replica["pid"] for replica in self.replicas(deployment) if replica["state"] == "RUNNING"]
 
     def hosts(self, sessions: set[str]) -> set[int]:
@@ -95,9 +97,11 @@ class Cluster:
         let_in = re.findall(r"pid=(\d+)\).*\"viewer_connected\", \"session\": \"(\w+)\"", self.log())
         return {int(pid) for pid, session in let_in if session in sessions}
 
-    def change(self, deployments: dict[str, dict[str, Any]]) -> None:
-        """Change the configuration of what runs, as `serve deploy` does."""
+    def change(self, deployments: dict[str, dict[str, Any]], **environment: str) -> None:
+        """Change the configuration of what runs, as `serve deploy` does; other settings start everything anew."""
         self._set(deployments)
+        (application,) = self._config["applications"]
+        application["runtime_env"]["env_vars"].update(environment)
         body = json.dumps(self._config).encode()
         request = Request(f"{self._dashboard}/api/serve/applications/", body, method="PUT")  # noqa: S310 - http
         urlopen(request, timeout=10).close()  # noqa: S310
@@ -117,9 +121,10 @@ class Cluster:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        return until(lambda: self._process.poll() is not None or self._is_ready(), START_SECONDS) and self._is_ready()
+        return until(lambda: self._process.poll() is not None or self.is_ready(), START_SECONDS) and self.is_ready()
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether all that is configured has started."""
         found = re.findall(r"View the dashboard at \S*?(http://[\d.]+:\d+)", self.log())
         if not found:
             return False

@@ -95,22 +95,6 @@ def test_the_quick_check_needs_models_of_its_own(tmp_path: Path) -> None:
     assert "QUICK_CHECK" in refusal(tmp_path, QUICK_CHECK="true")
 
 
-# This one has a cluster of its own, which is gone before the others' one comes.
-
-
-async def test_features_are_fused_in_a_cluster_as_in_one_process(media: Media) -> None:
-    fusing = PLAIN | {"FUSION": "concat"}
-    with Cluster(fusing, QUICK) as cluster, Server(**fusing) as server:
-        here, there = await same_stream(server, cluster, media)
-        assert len(cluster.running("Fusion")) == 1
-    late = {
-        label: 0.6 * share + 0.4 * there["face"]["probs"][label] for label, share in there["voice"]["probs"].items()
-    }
-    assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the network
-    assert there["fused"]["label"] == here["fused"]["label"]
-    assert there["fused"]["probs"] == pytest.approx(here["fused"]["probs"], abs=1e-4)
-
-
 async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Media, tmp_path: Path) -> None:
     pcm, picture = sound(media), first_picture(media)
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
@@ -185,6 +169,23 @@ async def test_a_stopped_ingress_closes_with_1012_and_the_page_comes_back_elsewh
         log.close()
     assert {tuple(end) for end in ends} == {("restart", 1012)}
     assert 1 <= len(ends) < len(held)  # one replica is left, and kept those that it had
+
+
+# This one comes last: it changes the cluster's models.
+
+
+async def test_features_are_fused_in_a_cluster_as_in_one_process(cluster: Cluster, media: Media) -> None:
+    cluster.change({}, FUSION="concat")
+    is_fusing = lambda: cluster.is_ready() and len(cluster.running("Fusion")) == 1  # noqa: E731 - asked again and again
+    assert await asyncio.to_thread(until, is_fusing, 120), cluster.log()
+    with Server(**PLAIN, FUSION="concat") as server:
+        here, there = await same_stream(server, cluster, media)
+    late = {
+        label: 0.6 * share + 0.4 * there["face"]["probs"][label] for label, share in there["voice"]["probs"].items()
+    }
+    assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the network
+    assert there["fused"]["label"] == here["fused"]["label"]
+    assert there["fused"]["probs"] == pytest.approx(here["fused"]["probs"], abs=1e-4)
 
 
 async def same_stream(server: Server, cluster: Cluster, media: Media) -> tuple[dict[str, Any], dict[str, Any]]:
