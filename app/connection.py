@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
 from app.guard.limits import Allowance
-from app.guard.wire import EXTENSION, Wire
+from app.guard.wire import EXTENSION, Shortcut
 from app.inference.interface import Inference, InferenceError, InvalidImageError
 from app.settings import Settings
 from app.viewer.fusing import Pair
@@ -69,16 +69,16 @@ class Connection:
         """Serve until one of the tasks ends; no task outlives this call."""
         await self._say(self._ready())
         tasks = [asyncio.create_task(part) for part in (self._receive(), self._tick(), self._send())]
-        wire: Wire | None = self._socket.scope.get("extensions", {}).get(EXTENSION)
-        if wire is not None:
-            wire.take = self._take_at_once
+        shortcut: Shortcut | None = self._socket.scope.get("extensions", {}).get(EXTENSION)
+        if shortcut is not None:
+            shortcut.take = self._take_at_once
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            if wire is not None:
-                wire.take = None
+            if shortcut is not None:
+                shortcut.take = None
             tasks += self._asked.values()
             self._asked.clear()  # else in a circle with this: what one ends by knows its frames
             for task in tasks:

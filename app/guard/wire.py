@@ -26,9 +26,22 @@ FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
 SHORTEST_FRAME: Final = 6
 """Bytes of a client's frame that holds nothing."""
 EXTENSION: Final = "app.guard.wire"
-"""By this the application knows, in a connection's `extensions`, that it is served by a `Wire`, which lies there."""
+"""By this the application knows, in a connection's `extensions`, that a `Wire` serves it; there lies a `Shortcut`."""
 PORTION: Final = 1024
-"""Bytes that are parsed before others have their turn, 170 of the shortest frames; or what is missing of a long one."""
+"""Bytes that are parsed before others have their turn, 170 of the shortest frames; or one long frame."""
+
+
+class Shortcut:
+    """From the parser to the application, without a queue and a task's turn between.
+
+    Attributes:
+        take: The application may put a function here, to which whole binary messages go as soon as they are parsed,
+            while it has nothing else to receive and waits to. It returns whether it has taken the message, and raises
+            nothing. What it has not is received as ever.
+    """
+
+    def __init__(self) -> None:
+        self.take: Callable[[bytes], bool] | None = None
 
 
 class Reader(StreamReader):
@@ -59,11 +72,6 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     What was read from the socket is parsed in portions. The next one is parsed when the application has taken the
     messages of the last, others have had their turn, and frames have not come too fast; until then nothing is read.
-
-    Attributes:
-        take: The application may put a function here, to which whole binary messages go as soon as they are parsed,
-            without a queue and a task's turn between, while the application has nothing else to receive and waits to.
-            It returns whether it has taken the message, and raises nothing. What it has not is received as ever.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -76,7 +84,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._pace = Pace(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         self._turn: asyncio.TimerHandle | None = None
         self._patience = self.config.ws_max_size  # bytes that may come after the farewell
-        self.take: Callable[[bytes], bool] | None = None
+        self._shortcut = Shortcut()
         self._waits = False  # the application, for a message
 
     # --- what comes ---
@@ -99,7 +107,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     def handle_bytes(self, event: Frame) -> None:
         """Let the application take a whole message at once, where that leaves messages in their order."""
-        take = self.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
+        take = self._shortcut.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
         if take is None or not take(bytes(event.data)):
             super().handle_bytes(event)
 
@@ -126,9 +134,10 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
             self.cut_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was not parsed."""
+        """Forget what was not parsed, and of a message what has come of it."""
         super().connection_lost(exc)
-        self.take = None
+        self._shortcut.take = None
+        self.frames = []
         self._unparsed.clear()
         if self._turn is not None:
             self._turn.cancel()
@@ -138,7 +147,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """Run the application, and let it know whom it has to do with."""
         extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]  # says uvicorn: of dicts
-        extensions[EXTENSION] = self
+        extensions[EXTENSION] = self._shortcut  # and not this, which would be in a circle with its scope
         await super().run_asgi()
 
     async def receive(self) -> ASGIReceiveEvent:

@@ -95,8 +95,8 @@ def fuse(model: FusionModel, questions: Sequence[FusionQuestion]) -> list[Float3
 
 
 def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:
-    """Pass an answer on, unless it is not finite: in a history it would stay for seconds, in a reference for good."""
-    if probs.shape != (len(LABELS),) or not np.isfinite(probs).all():
+    """Pass an answer on, unless it is none: in a history it would stay for seconds, in a reference for good."""
+    if probs.shape != (len(LABELS),) or not (probs >= 0).all() or not 0 < probs.sum() < np.inf:
         return InferenceError("the model's answer is not a set of probabilities")
     if statistics is not None and (statistics.shape != (REFERENCE,) or not np.isfinite(statistics).all()):
         return InferenceError("the model's description of a voice is not a set of statistics")

@@ -8,7 +8,6 @@ import logging
 import struct
 import weakref
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ from starlette.websockets import WebSocket
 from virtual_time import run
 
 from app.connection import Connection
-from app.guard.wire import EXTENSION
+from app.guard.wire import EXTENSION, Shortcut
 from app.inference.interface import InferenceError, InvalidImageError, VoiceReading
 from app.settings import Settings
 from app.streaming import Streaming
@@ -327,7 +326,7 @@ class Straight(Viewer):
     """The other end of a WebSocket whose wire gives whole binary messages to who takes them at once."""
 
     def __init__(self, streaming):
-        self.wire = SimpleNamespace(take=None)
+        self.wire = Shortcut()
         super().__init__(streaming, extensions={EXTENSION: self.wire})
         self.left = []
 

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import socket
+import weakref
 from contextlib import asynccontextmanager
 
 import pytest
@@ -143,7 +145,7 @@ class Taking(Wire):
     async def run_asgi(self):
         self.came = []
         self.taken = asyncio.Event()
-        self.take = self.take_some
+        self._shortcut.take = self.take_some
         await super().run_asgi()
 
     def take_some(self, message):
@@ -160,7 +162,7 @@ async def taking(meanwhile=0):
     wires, received = asyncio.Queue(), asyncio.Event()
 
     async def application(scope, receive, send):
-        wire = scope["extensions"][EXTENSION]
+        wire = scope["extensions"][EXTENSION].take.__self__
         await receive()
         await send({"type": "websocket.accept"})
         wires.put_nowait(wire)
@@ -186,7 +188,6 @@ async def test_an_application_that_waits_may_take_binary_messages_as_they_are_pa
             wire.taken.clear()
     taken = ("taken", b"whole")
     assert wire.came == [("received", "text"), taken, ("received", b"no"), taken, ("received", b"in parts"), taken]
-    assert wire.take is None
 
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 5])
@@ -199,6 +200,29 @@ async def test_messages_keep_their_order_whether_they_are_taken_or_received(mean
             await received.wait()
             received.clear()
     assert [message for _, message in wire.came] == messages
+
+
+async def test_nothing_of_a_connection_that_is_lost_waits_for_the_garbage_collector():
+    """But for what `websockets` itself holds in a circle."""
+    wires = []
+
+    class Remembered(Wire):
+        def __init__(self, *arguments, **named):
+            super().__init__(*arguments, **named)
+            wires.append(weakref.ref(self))
+
+    gc.disable()
+    try:
+        async with serving(Remembered) as (server, port, lengths), asyncio.timeout(10):
+            async with connect(f"ws://127.0.0.1:{port}") as client:
+                await client.send(b"message")
+                await lengths.get()
+            while server.server_state.tasks or server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
+            assert [wire() for wire in wires] == [None]
+    finally:
+        gc.enable()
 
 
 HANDSHAKE = (

@@ -70,10 +70,11 @@ async def test_the_face_path_is_told_where_the_face_was():
     inference.close()
 
 
-async def test_probabilities_that_are_not_finite_are_no_answer():
+@pytest.mark.parametrize("factor", [np.nan, np.inf, 0.0, -1.0])
+async def test_what_are_no_probabilities_are_no_answer(factor):
     class Nan(MeanVoice):
         def predict(self, windows, references=None):
-            return super().predict(windows) * np.nan
+            return super().predict(windows) * factor
 
     class NanFace(SumFace):
         def analyse(self, jpegs, traces=()):
