@@ -63,7 +63,7 @@ def ended(tool: subprocess.Popen[str]) -> str:
     return tool.communicate(timeout=60)[1]
 
 
-def until(see: Callable[[], object], seconds: float = 30) -> None:
+def until(see: Callable[[], object], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not see():
         assert time.monotonic() < end, "it did not happen"
