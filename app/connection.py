@@ -136,7 +136,7 @@ class Connection:
         self._allowance.take(event, now)
         self._visit.received(event.type)
         match event:
-            case protocol.Audio() | protocol.Frame():
+            case protocol.Audio() | protocol.Frame():  # not from the wire, or not taken at once
                 self._take_media(event, now)
             case protocol.Configure():
                 self._session.configure(event)

@@ -2,7 +2,7 @@
 
 import math
 
-from app.protocol import Audio, Event, FarewellError, Frame, ProtocolError
+from app.protocol import Audio, Event, FarewellError, Media, ProtocolError
 from app.settings import Settings
 from models.inference import SAMPLE_RATE
 
@@ -103,10 +103,10 @@ class Allowance:
         if isinstance(event, Audio) and not self._sound.take(len(event.samples) / SAMPLE_RATE, now):
             rate = self._settings.max_audio_rate
             raise ProtocolError("too_fast", f"{rate:g} seconds of sound a second are taken")
-        if isinstance(event, Audio | Frame):
+        if isinstance(event, Media):
             self._newest_media = now
 
-    def take_whole(self, event: Audio | Frame, size: int, now: float) -> bool:
+    def take_whole(self, event: Media, size: int, now: float) -> bool:
         """Count a message of `size` bytes and what it holds, all or nothing; return whether it is within the limits."""
         sound = len(event.pcm16) / 2 / SAMPLE_RATE if isinstance(event, Audio) else 0.0
         wanted = ((self._messages, 1.0), (self._bytes, size), (self._sound, sound))
