@@ -15,7 +15,7 @@ from app.inference.interface import Inference, InvalidImageError
 from app.inference.loading import LoadingError
 from app.settings import Settings
 
-SETTINGS = Settings(_env_file=None, face_model="fer_resnet")
+SETTINGS = Settings(_env_file=None, face_model="fer_resnet", inference_timeout=60)
 
 
 async def answers(inference: Inference, questions: dict[str, Any]) -> dict[str, Any]:
