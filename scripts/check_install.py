@@ -18,7 +18,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def free_port() -> int:
@@ -52,13 +52,13 @@ def visit(port: int) -> None:
     tone = sum(np.sin(2 * np.pi * 140 * k * times) / k for k in range(1, 12)) * 0.1
     pcm = (tone * 32767).astype("<i2")
     with connect(f"ws://127.0.0.1:{port}/ws") as viewer:
-        ready = json.loads(viewer.recv(timeout=10))
+        ready = json.loads(viewer.recv(timeout=60))
         for number, chunk in enumerate(np.split(pcm, 20), 1):
             viewer.send(struct.pack("<BI", 1, number) + chunk.tobytes())
         wall = cv2.imencode(".jpg", np.full((480, 640, 3), 128, np.uint8))[1].tobytes()
         viewer.send(struct.pack("<BI", 2, 21) + wall)
         for _ in range(10):
-            result = json.loads(viewer.recv(timeout=10))
+            result = json.loads(viewer.recv(timeout=60))
             if result["type"] == "error":
                 sys.exit(result["message"])
             if result["voice"]["state"] == "ok" and result["face"]["state"] == "no_face":
@@ -90,7 +90,7 @@ def main() -> None:
             subprocess.run([python, "-m", "scripts.check_install", "--visit", str(port)], cwd=ROOT, check=True)
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            server.wait(timeout=60)
 
 
 if __name__ == "__main__":

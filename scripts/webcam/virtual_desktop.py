@@ -55,7 +55,7 @@ class VirtualDesktop:
         self._display = display
         self.environment = dict(os.environ, DISPLAY=display)
 
-    def window(self, title: str, timeout: float = 60) -> int:
+    def window(self, title: str, timeout: float = 120) -> int:
         """Wait for a window, put the pointer into it (with no window manager that gives it the keys), return its id.
 
         Raises:

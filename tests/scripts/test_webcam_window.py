@@ -94,7 +94,7 @@ def test_a_face_is_labelled_and_held_and_the_key_a_records(
         desktop.press("a")
         until(lambda: has_colour(desktop, RED))  # recording
         first = desktop.picture()
-        until(lambda: changed(desktop, first), 2)  # the picture goes on
+        until(lambda: changed(desktop, first))  # the picture goes on
         until(lambda: rows_of(log, "recording"))
         desktop.press("q")
         ended(tool)
@@ -151,7 +151,7 @@ def test_control_c_ends_it_and_a_missing_microphone_is_said_in_the_window(
         desktop.press("a")
         until(lambda: has_colour(desktop, AMBER, lower))
         first = desktop.picture()
-        until(lambda: changed(desktop, first), 2)
+        until(lambda: changed(desktop, first))
         tool.send_signal(signal.SIGINT)
         said = ended(tool)
     assert tool.returncode == 130
