@@ -18,6 +18,11 @@ from websockets.streams import StreamReader
 from app.guard.limits import Pace
 from app.guard.unread import Impatient
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # it is compiled, and not for every platform
+    from websockets.utils import apply_mask
+
 MOST_FRAGMENTS: Final = 1024
 """Of one message: each costs something whatever its length, and an empty one never adds to the message's."""
 FRAMES_PER_SECOND: Final = 1000
@@ -25,6 +30,10 @@ FRAMES_AT_ONCE: Final = 2 * MOST_FRAGMENTS
 """What is more waits in the socket: it is neither lost nor refused here, and its sender is held up."""
 SHORTEST_FRAME: Final = 6
 """Bytes of a client's frame that holds nothing."""
+WHOLE_BINARY: Final = 0x82
+"""First byte of a binary message in one frame, without any extension's bits."""
+MASKED: Final = 0x80
+"""Bit of the second byte."""
 EXTENSION: Final = "app.guard.wire"
 """By this the application knows, in a connection's `extensions`, that a `Wire` serves it; there lies a `Shortcut`."""
 PORTION: Final = 1024
@@ -50,6 +59,11 @@ class Reader(StreamReader):
     def __init__(self) -> None:
         super().__init__()
         self._wanted = 0
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether what comes next begins a frame."""
+        return not self._wanted and not self.buffer
 
     @property
     def missing(self) -> int:
@@ -107,8 +121,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     def handle_bytes(self, event: Frame) -> None:
         """Let the application take a whole message at once, where that leaves messages in their order."""
-        take = self._shortcut.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
-        if take is None or not take(bytes(event.data)):
+        if not event.fin or not self._offer(bytes(event.data)):
             super().handle_bytes(event)
 
     def handle_ping(self) -> None:
@@ -171,7 +184,9 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._turn = None
         self._came = 0
         while self._unparsed and not self._came and not self.transport.is_closing():
-            size = max(PORTION, self._reader.missing or self._length_of_next())
+            if self._take_whole():
+                break
+            size = max(PORTION, self._reader.missing or self._next_payload()[1])
             portion = self._unparsed[:size]
             del self._unparsed[:size]
             try:
@@ -182,18 +197,42 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._pace.count(self._came, self.loop.time())
         self._go_on()
 
-    def _length_of_next(self) -> int:
-        """Return the length of the frame that begins with what is not parsed yet; 0 where it is not known.
+    def _offer(self, message: bytes) -> bool:
+        """Return whether the application has taken a binary message, which comes after all that it has received."""
+        take = self._shortcut.take if self._waits and self.queue.empty() and not self.close_sent else None
+        return take is not None and take(message)
 
-        RFC 6455, section 5.2; a client's frames have a mask of four bytes.
+    def _take_whole(self) -> bool:
+        """Return whether what comes next was a binary message in one frame, all there, and the application took it.
+
+        So the parser of `websockets`, much of whose time goes into frames of any other kind, has nothing to do with
+        most of what viewers send. What is not taken is left to it, to the last bit of it that may be wrong.
+        """
+        data = self._unparsed
+        if data[0] != WHOLE_BINARY or not self._reader.is_between_frames or self.frames:
+            return False
+        start, end = self._next_payload()
+        if not 0 < start <= end <= len(data) or not data[1] & MASKED:
+            return False
+        if not self._offer(apply_mask(data[start:end], data[start - 4 : start])):
+            return False
+        del data[:end]
+        self._came = 1
+        return True
+
+    def _next_payload(self) -> tuple[int, int]:
+        """Return where the payload begins and ends of the frame that begins what is not parsed yet.
+
+        Zeros where that is not known. RFC 6455, section 5.2; a client's frames have a mask of four bytes, before the
+        payload.
         """
         if not self.handshake_complete or self._reader.buffer or len(self._unparsed) < SHORTEST_FRAME:
-            return 0
+            return 0, 0
         length = self._unparsed[1] & 0x7F
         if length < 126:
-            return SHORTEST_FRAME + length
-        end = 4 if length == 126 else 10
-        return end + 4 + int.from_bytes(self._unparsed[2:end])
+            return SHORTEST_FRAME, SHORTEST_FRAME + length
+        start = 8 if length == 126 else 14
+        return start, start + int.from_bytes(self._unparsed[2 : start - 4])
 
     def _end_what_never_begins(self) -> None:
         """Refuse a handshake that `websockets` cannot read, of which uvicorn hears nothing and would wait for ever."""

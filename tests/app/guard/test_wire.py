@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Frame, Opcode
 
 from app.guard.limits import Pace
-from app.guard.wire import EXTENSION, MOST_FRAGMENTS, PORTION, Wire
+from app.guard.wire import EXTENSION, MOST_FRAGMENTS, PORTION, Wire, apply_mask
 
 SMALL = 65_536
 PINGS = 16_000
@@ -278,17 +278,37 @@ async def test_what_is_wrong_after_a_farewell_ends_the_connection_at_once(first,
 SHORTEST = b"\x8a\x80" + bytes(4)  # a pong of nothing
 
 
+MASK = b"mask"  # not at random, so that a failure comes again
+
+
 def frame(payload, opcode=Opcode.BINARY, *, fin=True):
-    return Frame(opcode, payload, fin).serialize(mask=True)
+    plain = Frame(opcode, payload, fin).serialize(mask=False)
+    header = len(plain) - len(payload)
+    return raw(plain[0], plain[1] | 0x80, plain[2:header], apply_mask(payload, MASK))
 
 
-def turns(parts):
+def raw(first, second, length, rest):
+    """Return a frame, right or wrong: `length` is what its header says after the first two bytes, but the mask."""
+    return bytes((first, second)) + length + (MASK if second & 0x80 else b"") + rest
+
+
+def turns(parts, takes=None):
     """Give a `Wire` a handshake and then what comes, in these parts, and let it take all the turns that it wants.
 
+    Args:
+        parts: They are followed by a close.
+        takes: Whether the application takes a message as it is parsed, if it does that at all.
+
     Returns:
-        The messages that the application gets, and for each turn how often the parser was called and what it found.
+        The messages that the application gets, for each turn how often the parser was called and what it found, and
+        the bytes that the client gets.
     """
     took, messages, let_in = [], [], asyncio.Event()
+
+    def take_some(message):
+        if takes(message):
+            messages.append(message)
+        return takes(message)
 
     class Watched(Hurried):
         calls = 0
@@ -305,9 +325,11 @@ def turns(parts):
     async def take(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
+        if takes:
+            scope["extensions"][EXTENSION].take = take_some
         let_in.set()
         while (message := await receive())["type"] == "websocket.receive":
-            messages.append(message["bytes"])
+            messages.append(message.get("text") or message["bytes"])
 
     async def main():
         config = Config(take, lifespan="off", log_config=None, ws_ping_interval=None)
@@ -321,10 +343,14 @@ def turns(parts):
             await let_in.wait()
             for part in (*parts, frame(b"", Opcode.CLOSE)):
                 wire.data_received(part)
+                await asyncio.sleep(0)
+            there.shutdown(socket.SHUT_WR)  # a frame that lacks something has the close in it
             await asyncio.gather(*state.tasks)
+            there.setblocking(False)
+            return b"".join(iter(lambda: there.recv(65_536), b""))
 
-    asyncio.run(main())
-    return messages, took[1:]  # the first is the handshake's
+    said = asyncio.run(main())
+    return messages, took[1:], said  # the first turn is the handshake's
 
 
 PAYLOADS = st.builds(
@@ -344,19 +370,43 @@ def sent(fragments, shortest):
     )
 
 
-@given(st.lists(st.tuples(st.lists(PAYLOADS, min_size=1, max_size=3), st.integers(0, 400)), max_size=5), st.data())
-def test_messages_are_the_same_however_their_bytes_come_and_turns_are_short(told, data):
-    stream = b"".join(sent(fragments, shortest) for fragments, shortest in told)
+def in_parts(stream, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    parts = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    messages, took = turns(parts)
+    return [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+
+TAKES = st.sampled_from([None, lambda _: True, lambda message: len(message) % 2 == 0])
+
+
+@given(
+    st.lists(st.tuples(st.lists(PAYLOADS, min_size=1, max_size=3), st.integers(0, 400)), max_size=5), TAKES, st.data()
+)
+def test_messages_are_the_same_however_their_bytes_come_and_turns_are_short(told, takes, data):
+    stream = b"".join(sent(fragments, shortest) for fragments, shortest in told)
+    messages, took, _ = turns(in_parts(stream, data), takes)
     assert messages == [b"".join(fragments) for fragments, _ in told]
     assert max(found for _, found in took) <= PORTION // len(SHORTEST) + 1
 
 
+RIGHT = PAYLOADS.map(frame)
+RAW = st.builds(
+    raw, st.sampled_from([0x82, 0x02, 0x80, 0x81, 0xC2, 0x92, 0x83, 0x89]),
+    st.sampled_from([0x80, 0x83, 0x03, 0xFE, 0xFF]),
+    st.sampled_from([b"", b"\0\3", b"\0" * 8, b"\xff" * 8]), st.binary(max_size=6),
+)  # fmt: skip
+
+
+@given(st.lists(RIGHT | RAW, max_size=4), TAKES.filter(bool), st.data())
+def test_what_is_wrong_is_answered_alike_whether_messages_are_taken_or_received(frames, takes, data):
+    parts = in_parts(b"".join(frames), data)
+    (messages, _, said), (usual, _, usually_said) = turns(parts, takes), turns(parts)
+    assert messages[: len(usual)] == usual  # uvicorn drops what came in one portion with something wrong
+    assert said == usually_said
+
+
 @pytest.mark.parametrize("size", [PORTION + 1, 25_000, 70_000])
 def test_a_long_frame_is_parsed_in_one_portion_and_the_shortest_behind_it_in_turns(size):
-    messages, took = turns([frame(bytes(size)) + SHORTEST * 2000])
+    messages, took, _ = turns([frame(bytes(size)) + SHORTEST * 2000])
     assert messages == [bytes(size)]
     assert took[0] == (1, 1)
     assert sum(found for _, found in took) == 2 + 2000
@@ -365,6 +415,25 @@ def test_a_long_frame_is_parsed_in_one_portion_and_the_shortest_behind_it_in_tur
 
 def test_a_long_frame_whose_header_comes_in_two_parts_is_parsed_in_a_few_portions():
     long = frame(bytes(70_000))
-    messages, took = turns([long[:5], long[5:]])
+    messages, took, _ = turns([long[:5], long[5:]])
     assert messages == [bytes(70_000)]
     assert sum(calls for calls, _ in took[:2]) <= 3
+
+
+def test_of_messages_that_are_taken_each_has_a_turn_and_needs_no_parser():
+    messages, took, _ = turns([frame(bytes(size)) for size in (5000, 0, 200)] + [frame(b"") * 3], lambda _: True)
+    assert messages == [bytes(5000), b"", bytes(200), b"", b"", b""]
+    assert took[:6] == [(0, 1)] * 6
+
+
+def test_what_only_looks_like_a_message_is_none():
+    inside = frame(b"inside")
+    message = raw(0x82, 0x80 | len(inside), b"", inside)
+    messages, _, _ = turns([message[:6], message[6:]], lambda _: True)
+    assert messages == [apply_mask(inside, MASK)]
+
+
+def test_a_message_amid_the_fragments_of_another_ends_the_connection():
+    messages, _, said = turns([frame(b"begun", fin=False), frame(b"whole")], lambda _: True)
+    assert messages == []
+    assert b"expected a continuation frame" in said
