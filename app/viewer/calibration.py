@@ -26,9 +26,12 @@ LEAST_READINGS = 4
 PATIENCE = 3.0
 """How many times as long as it takes at best a viewer may take; then what there is has to do."""
 VOICE_STRENGTH = 0.5
-"""How much of the voice's neutral offset is taken off (shrinkage): a few seconds are not the whole person."""
+"""How much of a voice's reference, or of its neutral offset, counts (shrinkage): seconds are not the whole person.
+
+Chosen for references on the validation actors of the folds (docs/tried.md).
+"""
 FACE_STRENGTH = 0.5
-"""The same for the face."""
+"""The same for the face's offset."""
 MOST_OFFSET = 2.0
 """Offsets are log-odds, clipped to this on both sides."""
 LEAST_PROBABILITY = 1e-6
@@ -186,7 +189,7 @@ class Calibrator:
         before = self.learnt
         voice, face = self._readings["voice"], self._readings["face"]
         if len(voice) >= LEAST_READINGS and self._voice.adaptive:
-            self.learnt = replace(self.learnt, reference=reference(voice))
+            self.learnt = replace(self.learnt, reference=np.float32(VOICE_STRENGTH) * reference(voice))
         elif len(voice) >= LEAST_READINGS and self._voice.neutral is not None:
             self.learnt = replace(self.learnt, voice=_factors(voice, self._voice.neutral, VOICE_STRENGTH))
         if len(face) >= LEAST_READINGS and self._face.neutral is not None:

@@ -9,7 +9,7 @@ import { rounded } from "./rounding.js";
 const LEAST_READINGS = 4;
 /** How many times as long as it takes at best a viewer may take; then what there is has to do. */
 const PATIENCE = 3;
-/** How much of a path's neutral offset is taken off (shrinkage): a few seconds are not the whole person. */
+/** How much of a voice's reference, or of a path's neutral offset, counts (shrinkage): seconds are not the person. */
 const STRENGTH = { voice: 0.5, face: 0.5 };
 /** Offsets are log-odds, clipped to this on both sides. */
 const MOST_OFFSET = 2;
@@ -185,7 +185,7 @@ export class Calibrator {
     const readings = this.#readings[path];
     if (readings.length < LEAST_READINGS) return {};
     const { adaptive, neutral } = this.#traits[path];
-    if (path === "voice" && adaptive) return { reference: reference(readings) };
+    if (path === "voice" && adaptive) return { reference: reference(readings).map((value) => STRENGTH.voice * value) };
     return { [path]: neutralOffset(readings, neutral).map((offset) => Math.exp(-STRENGTH[path] * offset)) };
   }
 

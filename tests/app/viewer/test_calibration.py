@@ -87,7 +87,7 @@ def test_an_adaptive_voice_gets_a_reference_and_no_factors():
     calibrator = new_calibrator(Traits(adaptive=True, neutral=NEUTRAL))
     read(calibrator, NEEDED)
     assert summary(calibrator) == ("done", True, True)
-    assert calibrator.reference == pytest.approx(reference([STATISTICS] * NEEDED))
+    assert calibrator.reference == pytest.approx(VOICE_STRENGTH * reference([STATISTICS] * NEEDED))
     assert calibrator.learnt.voice is None
     offset = neutral_offset([probabilities(1.0)], NEUTRAL)
     assert calibrator.learnt.face == pytest.approx(np.exp(-FACE_STRENGTH * offset))
