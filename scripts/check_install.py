@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("requirements", type=Path, nargs="?", default=ROOT / "requirements-serve.txt")
     parser.add_argument("--visit", type=int, metavar="PORT", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the server would be left behind
     if options.visit:
         visit(options.visit)
         return

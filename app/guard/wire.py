@@ -12,7 +12,8 @@ from typing import Any, Final
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
 from websockets.streams import StreamReader
 
 from app.guard.limits import Pace
@@ -121,7 +122,8 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
 
     def handle_bytes(self, event: Frame) -> None:
         """Let the application take a whole message at once, where that leaves messages in their order."""
-        if not event.fin or not self._offer(bytes(event.data)):
+        take = self._shortcut.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
+        if take is None or not take(bytes(event.data)):
             super().handle_bytes(event)
 
     def handle_ping(self) -> None:
@@ -197,27 +199,23 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._pace.count(self._came, self.loop.time())
         self._go_on()
 
-    def _offer(self, message: bytes) -> bool:
-        """Return whether the application has taken a binary message, which comes after all that it has received."""
-        take = self._shortcut.take if self._waits and self.queue.empty() and not self.close_sent else None
-        return take is not None and take(message)
-
     def _take_whole(self) -> bool:
-        """Return whether what comes next was a binary message in one frame, all there, and the application took it.
+        """Take what comes next if it is a binary message in one frame, and all there; return whether it was.
 
         So the parser of `websockets`, much of whose time goes into frames of any other kind, has nothing to do with
-        most of what viewers send. What is not taken is left to it, to the last bit of it that may be wrong.
+        most of what viewers send. What is not quite so is left to it, with all that may be wrong about it.
         """
         data = self._unparsed
-        if data[0] != WHOLE_BINARY or not self._reader.is_between_frames or self.frames:
+        is_open = self.conn.state is State.OPEN and self._reader.is_between_frames and not self.frames
+        if data[0] != WHOLE_BINARY or not is_open:
             return False
         start, end = self._next_payload()
-        if not 0 < start <= end <= len(data) or not data[1] & MASKED:
+        if not 0 < start <= end <= len(data) or not data[1] & MASKED or end - start > self.config.ws_max_size:
             return False
-        if not self._offer(apply_mask(data[start:end], data[start - 4 : start])):
-            return False
+        message = apply_mask(data[start:end], data[start - 4 : start])
         del data[:end]
         self._came = 1
+        self.handle_bytes(Frame(Opcode.BINARY, message))
         return True
 
     def _next_payload(self) -> tuple[int, int]:

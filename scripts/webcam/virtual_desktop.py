@@ -110,7 +110,9 @@ def virtual_desktop(size: tuple[int, int] = SIZE) -> Iterator[VirtualDesktop]:
     if missing():
         raise RuntimeError(f"not installed: {', '.join(missing())} (Debian: apt install xvfb xdotool)")
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"]
+    # -noreset: else it begins anew when its last client leaves, and whoever comes at that moment is not let in.
+    command = ["Xvfb", "-noreset", "-displayfd", str(writing), "-nolisten", "tcp"]
+    command += ["-screen", "0", f"{size[0]}x{size[1]}x24"]
     with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as server:  # noqa: S603
         os.close(writing)
         with os.fdopen(reading) as told:

@@ -18,6 +18,7 @@ import torch
 from app.protocol import Calibrate
 from app.quick_check import stream_clip
 from app.settings import ROOT, Settings
+from app.viewer.calibration import VOICE_STRENGTH
 from app.viewer.session import Session
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
 from models.crop import FER2013
@@ -65,14 +66,17 @@ class LoudnessVoice:
 
 
 class LearningVoice(LoudnessVoice):
-    """The same, told by the first number of a reference how much louder than others somebody is when neutral."""
+    """The same, told by the first number of a reference how much louder than others somebody is when neutral.
+
+    A session gives it a part of what it learnt, and this model knows which.
+    """
 
     def __init__(self, *heard: str, name: str = "learning") -> None:
         super().__init__(*heard, name=name)
         self.traits = Traits(adaptive=True)
 
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        louder = 0.0 if references is None else references[:, 0]
+        louder = 0.0 if references is None else references[:, 0] / VOICE_STRENGTH
         return self._answer(self._loudness(windows) - louder)
 
     def describe(self, windows: Int16) -> Float32:
@@ -277,7 +281,7 @@ def test_no_window_of_a_clip_is_answered_twice(root: Path) -> None:
 def test_the_same_window_of_another_speaker_is_another_question() -> None:
     model = Remembering(LearningVoice())
     windows = np.full((1, 16_000), 9_000, np.int16)
-    louder = np.concatenate([[2.0], np.zeros(79)]).astype(np.float32)[None]
+    louder = np.concatenate([[2.0 * VOICE_STRENGTH], np.zeros(79)]).astype(np.float32)[None]
     answers = [model.predict(windows, who).argmax() for who in (None, louder, np.zeros((1, 80), np.float32))]
     assert answers == [2, 0, 2]
 
