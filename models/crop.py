@@ -5,6 +5,7 @@ describes that framing relative to the detector's box; the constants below were 
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import cv2
@@ -79,7 +80,7 @@ def crop(image: UInt8, box: Box, geometry: CropGeometry, size: int, channels: in
     height, width = image.shape[:2]
     region = apply_geometry(box, geometry, width, height)
     side = max(1, round(region.width * width))
-    cut = _upright(image, region, side) if roll == 0.0 else _leaning(image, box, geometry, side, roll)
+    cut = _upright(image, region, side) if roll == 0.0 else _leaning(image, box, geometry, side, size, roll)
     interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     face = np.asarray(cv2.resize(cut, (size, size), interpolation=interpolation), np.uint8)
     return face if channels == 3 else to_grey(face)[:, :, None]
@@ -97,19 +98,29 @@ def _upright(image: UInt8, region: Box, side: int) -> UInt8:
     return np.ascontiguousarray(image.take(rows, axis=0).take(columns, axis=1))
 
 
-def _leaning(image: UInt8, box: Box, geometry: CropGeometry, side: int, roll: float) -> UInt8:
-    """Cut a region of `side` pixels that is turned by `roll`, at the frame's own scale."""
+def _leaning(image: UInt8, box: Box, geometry: CropGeometry, side: int, size: int, roll: float) -> UInt8:
+    """Cut a region of `side` pixels that is turned by `roll`.
+
+    At the frame's own scale; where it is to be shrunk, as a multiple of `size`, two at least, and no coarser than two
+    pixels of the frame. The mean of so many is as good as of all, and of a near face takes a third of the time.
+    """
+    fine = side if side <= size else size * max(2, ceil(side / (2 * size)))
+    step = side / fine
     height, width = image.shape[:2]
     cos, sin = np.cos(roll), np.sin(roll)
     unit = side / geometry.scale
     shift_x, shift_y = geometry.shift_x * unit, geometry.shift_y * unit
     centre_x = (box.x + box.width / 2) * width + cos * shift_x - sin * shift_y
     centre_y = (box.y + box.height / 2) * height + sin * shift_x + cos * shift_y
-    middle = (side - 1) / 2
+    across, down = step * cos, step * sin
+    middle = (fine - 1) / 2
     from_crop = np.array(
-        [[cos, -sin, centre_x - cos * middle + sin * middle], [sin, cos, centre_y - sin * middle - cos * middle]]
+        [
+            [across, -down, centre_x - across * middle + down * middle],
+            [down, across, centre_y - down * middle - across * middle],
+        ]
     )
     turned = cv2.warpAffine(
-        image, from_crop, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        image, from_crop, (fine, fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(turned, np.uint8)

@@ -106,6 +106,20 @@ def test_a_leaning_head_is_levelled(astronaut: np.ndarray, degrees: int) -> None
     assert np.abs(crop(leaning, box, geometry, 48, 1).astype(float) - upright).mean() > 20
 
 
+@pytest.mark.parametrize("side", [60, 96, 150, 200, 400])
+def test_a_leaning_crop_is_the_mean_of_what_it_covers(astronaut: np.ndarray, side: int) -> None:
+    image = cv2.GaussianBlur(astronaut, (0, 0), 1.0)  # as sharp as a camera's picture
+    turn = np.radians(20)
+    places = (np.arange(side * 4) + 0.5) / 4 - side / 2  # sixteen a pixel
+    across, down = np.meshgrid(places, places)
+    columns = (230 + np.cos(turn) * across - np.sin(turn) * down).astype(np.float32)
+    rows = (220 + np.sin(turn) * across + np.cos(turn) * down).astype(np.float32)
+    every = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mean = cv2.resize(every, (48, 48), interpolation=cv2.INTER_AREA).astype(float)
+    box = Box((230 - side / 2) / 512, (220 - side / 2) / 512, side / 512, side / 512)
+    assert np.abs(crop(image, box, PLAIN, 48, 3, turn) - mean).mean() < 0.6
+
+
 def test_the_eyes_tell_how_a_head_leans() -> None:
     eyes = {"right_eye": (0.4, 0.5), "left_eye": (0.5, 0.5 + 0.1 * 640 / 480)}
     assert Detection(Box(0, 0, 1, 1), score=1.0, **eyes).roll(640, 480) == pytest.approx(np.pi / 4)

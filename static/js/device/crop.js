@@ -33,8 +33,10 @@ export function applyGeometry(box, geometry, width, height) {
 export function crop(image, box, { size, channels, geometry }, roll = 0) {
   const region = applyGeometry(box, geometry, image.width, image.height);
   const side = Math.max(1, roundToEven(region.width * image.width));
-  const cut = roll === 0 ? upright(image, region, side) : leaning(image, box, geometry, side, roll);
-  return planes(side > size ? shrunk(cut, side, size) : stretched(cut, side, size), size, channels);
+  // At the frame's own scale; what leans and is to be shrunk, no finer than its mean needs.
+  const taken = roll === 0 || side <= size ? side : size * Math.max(2, Math.ceil(side / (2 * size)));
+  const cut = roll === 0 ? upright(image, region, side) : leaning(image, box, geometry, side, taken, roll);
+  return planes(side > size ? shrunk(cut, taken, size) : stretched(cut, side, size), size, channels);
 }
 
 function upright(image, region, side) {
@@ -55,26 +57,27 @@ function upright(image, region, side) {
 }
 
 /**
- * Cut a region of `side` pixels that is turned by `roll`, at the frame's own scale: bilinear, with places in 32nds of a
- * pixel and all in whole numbers.
+ * Cut a region of `side` pixels that is turned by `roll`, as a picture of `fine` pixels: bilinear, with places in 32nds
+ * of a pixel and all in whole numbers.
  */
-function leaning(image, box, geometry, side, roll) {
+function leaning(image, box, geometry, side, fine, roll) {
   const { width, height, data } = image;
   const [cos, sin] = [Math.cos(roll), Math.sin(roll)];
   const unit = side / geometry.scale;
   const [shiftX, shiftY] = [geometry.shift_x * unit, geometry.shift_y * unit];
   const centreX = (box.x + box.width / 2) * width + cos * shiftX - sin * shiftY;
   const centreY = (box.y + box.height / 2) * height + sin * shiftX + cos * shiftY;
-  const middle = (side - 1) / 2;
-  const [left, top] = [centreX - cos * middle + sin * middle, centreY - sin * middle - cos * middle];
-  const cut = new Uint8Array(side * side * 3);
+  const [stepX, stepY] = [(side / fine) * cos, (side / fine) * sin];
+  const middle = (fine - 1) / 2;
+  const [left, top] = [centreX - stepX * middle + stepY * middle, centreY - stepY * middle - stepX * middle];
+  const cut = new Uint8Array(fine * fine * 3);
   let to = 0;
-  for (let row = 0; row < side; row += 1) {
-    const beginX = roundToEven((-sin * row + left) * 1024) + 16;
-    const beginY = roundToEven((cos * row + top) * 1024) + 16;
-    for (let column = 0; column < side; column += 1) {
-      const x = (beginX + roundToEven(cos * column * 1024)) >> 5;
-      const y = (beginY + roundToEven(sin * column * 1024)) >> 5;
+  for (let row = 0; row < fine; row += 1) {
+    const beginX = roundToEven((-stepY * row + left) * 1024) + 16;
+    const beginY = roundToEven((stepX * row + top) * 1024) + 16;
+    for (let column = 0; column < fine; column += 1) {
+      const x = (beginX + roundToEven(stepX * column * 1024)) >> 5;
+      const y = (beginY + roundToEven(stepY * column * 1024)) >> 5;
       const [across, down] = [x & 31, y & 31];
       const [x0, x1] = [clamp(x >> 5, width - 1) * 4, clamp((x >> 5) + 1, width - 1) * 4];
       const [y0, y1] = [clamp(y >> 5, height - 1) * width * 4, clamp((y >> 5) + 1, height - 1) * width * 4];
