@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,8 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
         refuse(f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}")
     if len(options.labels) != len(LABELS):
         options.option["classes"] = len(options.labels)
+    if Path(options.name).name != options.name:
+        refuse(f"--name {options.name} is no name of a file; the folder is for --weights")
     if options.pretrained and not options.known.pretrained:
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)
@@ -186,6 +189,7 @@ def in_phases(
 
     `train` is given each phase's name (None where there is only one), its recipe and its folder.
     """
+    _check_places(options.run, options.weights)
     phases: list[Recipe] = options.phases
     seconds, best = 0.0, {}
     for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
@@ -198,6 +202,17 @@ def in_phases(
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
+
+
+def _check_places(*folders: Path) -> None:
+    """End where nothing could be written any more when the training, maybe hours from now, is over."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SystemExit(f"nothing can be written to {folder}: {error.strerror}") from error
 
 
 def finish(

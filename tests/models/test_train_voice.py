@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on(ravdess: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(HeldOut, "metrics", metrics)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "killed", monkeypatch, *given)
-    assert not (tmp_path / "killed" / "weights").exists()
+    assert not list((tmp_path / "killed" / "weights").iterdir())
     killed = train(tmp_path / "killed", monkeypatch, *given)
     assert len(judged) == 4  # one epoch was kept, the other two came after
     one, other = (torch.load(weights / "cnn_mfcc.pt", weights_only=True)["state"] for weights in (whole, killed))
@@ -271,6 +271,8 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--data", "iemocap", "."], "no data set 'iemocap'"),
         (["--savee", "missing"], "no SAVEE speech below missing"),
         (["--start", "missing.pt"], "missing.pt is not an artefact"),
+        (["--name", "folds/mine"], "folds/mine is no name of a file"),
+        (["--run", f"{__file__}/run"], f"nothing can be written to {__file__}/run: Not a directory"),
     ],
 )
 def test_what_cannot_be_is_said_before_training(
@@ -281,6 +283,15 @@ def test_what_cannot_be_is_said_before_training(
         train(tmp_path, monkeypatch, "--ravdess", ravdess, *arguments)
     assert why in f"{refused.value} {capsys.readouterr().err}"
     assert not (tmp_path / "weights").exists()
+
+
+def test_where_the_artefact_cannot_be_written_nothing_is_trained(
+    ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").touch()
+    with pytest.raises(SystemExit, match=r"nothing can be written to .*weights: File exists"):
+        train(tmp_path, monkeypatch, "--ravdess", ravdess)
+    assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
 @pytest.mark.parametrize(
