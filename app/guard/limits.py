@@ -27,20 +27,24 @@ class Bucket:
 
     def take(self, amount: float, now: float) -> bool:
         """Take `amount` tokens, all or none of them; return whether they were there."""
-        if not self.has(amount, now):
-            return False
-        if self._rate:
-            self._level -= amount
-        return True
+        has_them = self.has(amount, now)
+        if has_them:
+            self.spend(amount)
+        return has_them
 
     def has(self, amount: float, now: float) -> bool:
         """Return whether `amount` tokens are there."""
         if not self._rate:
             return True
-        # A clock that is set back takes nothing away.
-        self._level = min(self._burst, self._level + max(0.0, now - self._at) * self._rate)
+        if now > self._at:  # a clock that is set back takes nothing away
+            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
         self._at = now
         return amount <= self._level
+
+    def spend(self, amount: float) -> None:
+        """Take tokens that are there."""
+        if self._rate:
+            self._level -= amount
 
 
 class Pace:
@@ -109,11 +113,11 @@ class Allowance:
     def take_whole(self, event: Media, size: int, now: float) -> bool:
         """Count a message of `size` bytes and what it holds, all or nothing; return whether it is within the limits."""
         sound = len(event.pcm16) / 2 / SAMPLE_RATE if isinstance(event, Audio) else 0.0
-        wanted = ((self._messages, 1.0), (self._bytes, size), (self._sound, sound))
-        if not all(bucket.has(amount, now) for bucket, amount in wanted):
+        if not (self._messages.has(1, now) and self._bytes.has(size, now) and self._sound.has(sound, now)):
             return False
-        for bucket, amount in wanted:
-            bucket.take(amount, now)
+        self._messages.spend(1)
+        self._bytes.spend(size)
+        self._sound.spend(sound)
         self._newest_media = now
         return True
 
