@@ -291,7 +291,9 @@ class Connection:
             settings=self._session.settings,
             limits=protocol.Limits(
                 message_bytes=self._settings.max_message_bytes,
-                frame_bytes=self._settings.max_frame_bytes,
+                frame_bytes=min(
+                    self._settings.max_frame_bytes, self._settings.max_message_bytes - protocol.BINARY_HEADER_BYTES
+                ),
                 frame_pixels=self._settings.max_frame_pixels,
             ),
             features=protocol.Features(calibration=self._session.can_calibrate),

@@ -67,8 +67,12 @@ class _App(FastAPI):
 def _load(settings: Settings, telemetry: Telemetry) -> Inference:
     """Load the models, measure them where that is asked for, and only then hand them to the stream."""
     if settings.inference_backend == "ray":
-        from app.inference.ray import connect
-
+        try:
+            from app.inference.ray import connect
+        except ModuleNotFoundError as error:
+            raise LoadingError(
+                f"INFERENCE_BACKEND=ray: the package {error.name} is not installed; requirements-cluster.txt has it"
+            ) from error
         return connect(settings)
     models = load_models(settings)
     if settings.quick_check:
@@ -92,11 +96,13 @@ def _probes(app: FastAPI, telemetry: Telemetry, *, metrics: bool) -> APIRouter:
     """Return what those ask for who run the server."""
     probes = APIRouter()
 
+    @probes.head("/healthz", include_in_schema=False)
     @probes.get("/healthz")
     async def healthz() -> dict[str, str]:
         """Tell that the process answers."""
         return {"status": "ok"}
 
+    @probes.head("/readyz", include_in_schema=False)
     @probes.get("/readyz", responses={503: {"description": "The models are not loaded, or the server stops."}})
     async def readyz(response: Response) -> dict[str, str | int]:
         """Tell whether the models are loaded, and how many viewers there are."""

@@ -79,6 +79,8 @@ def main() -> None:
     parser.add_argument("--visit", type=int, metavar="PORT", help=argparse.SUPPRESS)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the server would be left behind
+    if not options.requirements.is_file():
+        parser.error(f"{options.requirements} is no file")
     if options.visit:
         visit(options.visit)
         return

@@ -11,6 +11,7 @@ from app.protocol import client, server
 from app.protocol.client import (
     BINARY_AUDIO,
     BINARY_FRAME,
+    BINARY_HEADER_BYTES,
     Audio,
     Authenticate,
     Calibrate,
@@ -68,6 +69,7 @@ from app.protocol.server import (
 __all__ = [
     "BINARY_AUDIO",
     "BINARY_FRAME",
+    "BINARY_HEADER_BYTES",
     "CLOSE_CODES",
     "CLOSE_FULL",
     "CLOSE_INTERNAL",

@@ -22,6 +22,8 @@ from pydantic_core import PydanticCustomError
 from app.protocol.contract import LONGEST_TOKEN, SMOOTHING_BOUNDS, WEIGHT_BOUNDS, ErrorCode, ProtocolError
 
 _BINARY_HEADER = struct.Struct("<BI")
+BINARY_HEADER_BYTES: Final = _BINARY_HEADER.size
+"""Of a binary message, before its payload."""
 BINARY_AUDIO: Final = 0x01
 BINARY_FRAME: Final = 0x02
 BINARY_KINDS: Final = {BINARY_AUDIO: "PCM16, Int16 little-endian, 16 kHz, mono", BINARY_FRAME: "JPEG"}

@@ -22,7 +22,7 @@ from models.datasets.layout import DataLayoutError
 from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE
 from scripts.evaluate.answers import LeakageError
-from scripts.evaluate.card import PARTS, Card
+from scripts.evaluate.card import PARTS, Card, needed
 
 
 def main() -> None:
@@ -62,6 +62,8 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if lacking := [f"{part} needs {option}" for part in options.parts if (option := needed(part, options))]:
+        parser.error("; ".join(lacking))
     if options.neutral_clips < 0:
         parser.error("--neutral-clips is at least 0")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

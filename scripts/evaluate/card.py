@@ -23,6 +23,8 @@ from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
 from scripts.measure_crop import video_frames
 
 PARTS = ("voice", "face", "fusion", "speed")
+NEEDS = {"voice": "ravdess", "face": "fer2013", "fusion": "ravdess_av"}
+"""The option that has a part's data."""
 SETTINGS = (
     "inference_engine", "fusion_weight", "voice_smoothing", "face_smoothing", "result_interval", "voice_window",
     "silence_rms", "detector_confidence", "detect_every",
@@ -50,20 +52,14 @@ class Card:
 
     def run(self, parts: Sequence[str]) -> None:
         """Measure the parts whose data are given."""
-        ways = {
-            "voice": (self._voice, "ravdess"),
-            "face": (self._face, "fer2013"),
-            "fusion": (self._fusion, "ravdess_av"),
-            "speed": (self._speed, None),
-        }
+        ways = {"voice": self._voice, "face": self._face, "fusion": self._fusion, "speed": self._speed}
         for part in PARTS:
-            measure, need = ways[part]
             if part not in parts:
                 continue
-            if need is not None and getattr(self._options, need) is None:
-                self._note(f"{part}: not measured, --{need.replace('_', '-')} is not given")
+            if lacking := needed(part, self._options):
+                self._note(f"{part}: not measured, {lacking} is not given")
                 continue
-            measure()
+            ways[part]()
 
     def _voice(self) -> None:
         """Measure the voice path."""
@@ -293,3 +289,9 @@ def _thin(clips: Sequence[Clip]) -> list[Clip]:
 
 def _say(title: str, *blocks: str) -> None:
     print(f"\n## {title}", *blocks, sep="\n\n", flush=True)
+
+
+def needed(part: str, options: argparse.Namespace) -> str | None:
+    """Return the option without which a part cannot be measured, where it is not given."""
+    need = NEEDS.get(part)
+    return f"--{need.replace('_', '-')}" if need is not None and getattr(options, need) is None else None

@@ -115,8 +115,6 @@ def run(wish: argparse.Namespace, settings: Settings) -> int:
         return 1
     voice, face, fusion = models.voice, models.face, models.fusion
     assert isinstance(face, DetectedFacePath)  # noqa: S101 - what `load_models` loads
-    if models.fallback is not None:
-        print(models.fallback, file=sys.stderr)
     predictor = Predictor(settings, voice, face, fusion)
     try:
         if wish.files:

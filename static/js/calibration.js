@@ -12,6 +12,8 @@ export class CalibrationPanel {
   #button = document.getElementById("calibrate");
   #reset = document.getElementById("calibration-reset");
   #status = NONE;
+  #isForgotten = false; // what was in force when the connection ended
+  #hadFocus = false; // the button, when it could not be pressed any more
 
   /** @param onAction called with "start", "skip" or "reset" */
   constructor(onAction) {
@@ -28,9 +30,12 @@ export class CalibrationPanel {
     this.show(NONE);
     this.#enable(isPossible);
     if (!isPossible) this.#say("The models of this server cannot be calibrated");
+    else if (this.#isForgotten) this.#say("Forgotten with the connection that ended: calibrate again");
+    this.#isForgotten = false;
   }
 
   disconnect() {
+    this.#isForgotten ||= this.#status.voice || this.#status.face;
     this.show(NONE);
     this.#enable(false);
     this.#say("Not connected");
@@ -49,7 +54,10 @@ export class CalibrationPanel {
   }
 
   #enable(isPossible) {
+    if (!isPossible && document.activeElement === this.#button) this.#hadFocus = true;
     this.#button.disabled = !isPossible;
+    if (isPossible && this.#hadFocus && document.activeElement === document.body) this.#button.focus();
+    if (isPossible) this.#hadFocus = false;
     this.#card.classList.toggle("off", !isPossible);
   }
 

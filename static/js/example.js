@@ -1,18 +1,28 @@
 import { EmotionStream } from "./emotion-stream.js";
 
-const [source, toggle, video, words] = ["source", "toggle", "preview", "words"].map((id) => document.getElementById(id));
+const ids = ["source", "toggle", "preview", "words", "lacking"];
+const [source, toggle, video, words, lacking] = ids.map((id) => document.getElementById(id));
 const stream = new EmotionStream();
+let problem = null; // that ended the stream, or keeps it waiting
 
 stream.addEventListener("state", ({ detail: { state, reason } }) => {
   toggle.textContent = state === "closed" ? "Start" : "Stop";
-  if (state !== "closed") words.value = state;
-  else if (!reason) words.value = "Stopped"; // a reason is told as a problem
+  if (state === "open") problem = null;
+  words.value = state === "closed" && !reason ? "Stopped" : ((reason && problem) ?? reason ?? state);
 });
-stream.addEventListener("problem", ({ detail }) => (words.value = detail.message));
+stream.addEventListener("problem", ({ detail: { message, recoverable } }) => {
+  words.value = message;
+  if (!recoverable) problem = message;
+});
 stream.addEventListener("result", ({ detail: { result } }) => {
   const said = result.top5.map(({ label, prob }) => `${label} ${Math.round(100 * prob)} %`);
   words.value = said.join(", ") || "Nothing to say yet";
 });
 
+async function start() {
+  const problems = await stream.start({ video });
+  lacking.value = (problems ?? []).map(({ device, reason }) => `The ${device} cannot be had: ${reason}. `).join("");
+}
+
 source.addEventListener("change", () => (stream.source = source.value));
-toggle.addEventListener("click", () => (toggle.textContent === "Start" ? stream.start({ video }) : stream.stop()));
+toggle.addEventListener("click", () => (toggle.textContent === "Start" ? start() : stream.stop()));

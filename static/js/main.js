@@ -132,12 +132,15 @@ stream.addEventListener("progress", ({ detail }) => place.showProgress(detail));
 stream.addEventListener("problem", ({ detail: { message, recoverable } }) => {
   if (stream.source === "server") view.showMishap("server", `The server says: ${message}`);
   else if (recoverable) view.showMishap("server", `On this device: ${message}`);
-  else view.showProblem("failure", message); // it has stopped, and nothing else says why
+  else {
+    view.showProblem("failure", message); // it has stopped, and nothing else says why
+    place.showFailure(message);
+  }
 });
 
 stream.addEventListener("state", ({ detail }) => {
   view.showConnection({ ...detail, source: stream.source });
-  if (detail.state === "closed") place.showReady();
+  if (detail.state === "closed" && detail.reason !== "device") place.showReady();
   if (detail.state !== "open") calibration.disconnect();
   if (detail.state === "waiting") view.showProblem("server", null); // the connection's own words say more
   if (detail.state === "closed" && detail.reason) stop();

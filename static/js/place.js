@@ -1,5 +1,6 @@
 /** Where the models run, on the server or on this device: the switch, what it says, and what it needs. */
 
+import { reached } from "./device/unavailable.js";
 import { placeWords } from "./words.js";
 
 const KEY = "place";
@@ -46,6 +47,12 @@ export class PlaceSwitch {
     this.#say(placeWords(this.choice));
   }
 
+  /** Why the models cannot be had here; it stands until they can. */
+  showFailure(words) {
+    this.showProgress(null);
+    this.#say(words);
+  }
+
   /** It holds at once: who has chosen this device and presses Start sends nothing, whatever can be had here. */
   #choose(place) {
     if (place === this.choice) return;
@@ -62,17 +69,16 @@ export class PlaceSwitch {
   async #prepare({ wanted }) {
     try {
       const base = document.baseURI;
-      const [{ isKept, loadManifest }, { warmEngine }] = await Promise.all([
-        import("./device/files.js"),
-        import("./device/engine.js"),
-      ]);
+      const [{ isKept, loadManifest }, { warmEngine }] = await reached(
+        Promise.all([import("./device/files.js"), import("./device/engine.js")]),
+      );
       const manifest = await loadManifest(base);
       navigator.serviceWorker?.register("sw.js").catch(() => {});
       if (!wanted && !(await isKept(base, manifest))) return;
       await warmEngine({ base, onProgress: (progress) => this.showProgress(progress) });
       this.showReady();
     } catch (error) {
-      if (this.choice === "device") this.#explain(error.message);
+      if (this.choice === "device") this.showFailure(error.message);
     }
   }
 
@@ -82,13 +88,9 @@ export class PlaceSwitch {
     this.showReady();
   }
 
-  #explain(words) {
-    this.showProgress(null);
-    this.#say(words);
-  }
-
+  /** Spoken by screen readers, so only when it changes. */
   #say(words) {
-    this.#words.textContent = words;
+    if (this.#words.textContent !== words) this.#words.textContent = words;
   }
 }
 

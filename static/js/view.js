@@ -186,6 +186,8 @@ export class View {
 
   #clear(words) {
     for (const reading of Object.values(this.#readings)) reading.clear(words);
+    this.#announced = null;
+    element("announcer").textContent = "";
     this.#stage.showFace(NO_FACE);
     this.#topFive.show([]);
     for (const id of ["delay-audio", "delay-frame", "server-time"]) element(id).textContent = NOTHING;

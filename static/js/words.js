@@ -28,9 +28,9 @@ const STATES = {
 const NAMES = { camera: "The camera", microphone: "The microphone" };
 
 const DEVICE_PROBLEMS = {
-  refused: "is not allowed. Allow it with the icon in the address bar, then press Start again.",
+  refused: "is not allowed. Allow it with the icon in the address bar, then start again.",
   missing: "was not found. Plug one in or choose another.",
-  busy: "is in use by another program. Close that program, then press Start again.",
+  busy: "is in use by another program. Close that program, then start again.",
   failed: "could not be started. Choose another, or reload the page.",
   unloaded: "starts when the server is back.",
   muted: "gives nothing at the moment: it is muted or covered by the system.",
@@ -69,7 +69,9 @@ const DEVICE_STATES = { connecting: "Loading the models", open: "On this device"
 
 const PLACES = {
   server: "Pictures and sound go to the server, which forgets them within seconds.",
-  device: "Pictures and sound stay in this page: nothing is sent. The models are kept by this browser and work offline.",
+  device:
+    "Pictures and sound stay in this page: nothing is sent. The models are fetched once, kept by this browser, and then " +
+    "work offline.",
 };
 
 /** What stands below the switch; while the models load, {loaded, total} bytes of them. */

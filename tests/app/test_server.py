@@ -218,6 +218,7 @@ async def test_the_endpoints():
     async with serving() as (address, _), httpx.AsyncClient(base_url=f"http://{address}") as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).json() == {"status": "ready", "viewers": 0}
+        assert [(await client.head(probe)).status_code for probe in ("/healthz", "/readyz")] == [200, 200]
         schema = await client.get("/protocol.json")
         assert schema.headers["content-type"] == "application/json"
         assert schema.json() == json.loads(json.dumps(protocol.schema()))
@@ -297,16 +298,21 @@ async def test_the_env_file_that_was_read_is_named_at_the_start(tmp_path, monkey
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"weights_dir": ROOT / "nowhere"}, "audio_bilstm"), ({"fusion": "nonsense"}, "no model 'nonsense'")],
+    [
+        ({"weights_dir": ROOT / "nowhere"}, "audio_bilstm"),
+        ({"fusion": "nonsense"}, "no model 'nonsense'"),
+        ({"inference_backend": "ray"}, "the package ray is not installed; requirements-cluster.txt has it"),
+    ],
 )
-async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(changes, named, caplog):
+async def test_models_that_cannot_be_loaded_stop_the_start_with_one_line(changes, named, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "app.inference.ray", raising=False)
     app = create_app(Settings(_env_file=None, **{"face_model": "fer_resnet", **changes}))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     with caplog.at_level(logging.ERROR, "uvicorn.error"), pytest.raises(SystemExit):
         await server.serve()
-    lines = [record.getMessage() for record in caplog.records if "models" in record.getMessage()]
+    lines = [record.getMessage() for record in caplog.records if named in record.getMessage()]
     assert len(lines) == 1
-    assert named in lines[0]
     assert "Traceback" not in caplog.text
 
 

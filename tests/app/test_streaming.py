@@ -220,6 +220,8 @@ def test_ready_says_the_limits_that_are_set():
 
     limits = run(visit())[0]["limits"]
     assert [limits[name] for name in ("message_bytes", "frame_bytes", "frame_pixels")] == list(chosen.values())
+    chosen["max_frame_bytes"] = 4_000_000  # which no message can bring
+    assert run(visit())[0]["limits"]["frame_bytes"] == 20_000 - 5
 
 
 def test_there_is_a_result_every_interval_even_when_there_is_nothing_to_say():

@@ -1,5 +1,6 @@
 """Print which clients the stream was tried with here, and how that went: python -m tests.conformance."""
 
+import argparse
 import sys
 import tempfile
 from itertools import product
@@ -10,6 +11,7 @@ from tests.conformance.trial import CLIENT_LIST, KINDS, Case, Outcome, cases, ru
 
 def main() -> None:
     """Try all that are here, and print a table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     versions = {client: client.version() for client in CLIENT_LIST}
     here = tuple(client for client, version in versions.items() if version is not None)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as run:

@@ -24,6 +24,7 @@ from scripts.fake_devices import chromium, portrait
 if not (PACKAGES / "onnxruntime-web").is_dir():
     pytest.skip(f"the browser's packages are not installed: {COMMAND}", allow_module_level=True)
 
+UNREACHABLE = "The models are not on this device yet, and the server cannot be reached."
 ANY_LABEL = re.compile(rf"^(({'|'.join(LABELS)})( or ({'|'.join(LABELS)}))?|none stands out)$", re.IGNORECASE)
 LOADED_MS = 90_000  # models are compressed, fetched and compiled on two cores that do other things too
 
@@ -159,11 +160,26 @@ def test_without_the_packages_the_switch_tells_the_command(visit: Open, server: 
     expect(here.page.locator("#place-words")).to_contain_text(COMMAND)
     here.start()
     expect(here.page.get_by_role("alert")).to_contain_text(COMMAND)  # it does not turn to the server by itself
+    expect(here.page.locator("#place-words")).to_contain_text(COMMAND)
     expect(here.page.locator("#sign")).to_be_hidden()
     assert here.sockets == []
     here.choose("Server")
     here.start()
     here.expect_running_in("server")
+
+
+def test_without_a_server_at_the_first_time_the_switch_says_so_in_words(visit: Open, own_server: Server) -> None:
+    here = visit(own_server.url)
+    words = here.page.locator("#place-words")
+    own_server.kill()
+    try:
+        here.choose("This device")
+        expect(words).to_have_text(UNREACHABLE)
+        here.start()
+        expect(here.page.get_by_role("alert")).to_contain_text(UNREACHABLE)
+        expect(words).to_have_text(UNREACHABLE)
+    finally:
+        own_server.start()
 
 
 def test_any_static_host_will_do(visit: Open, tmp_path: Path) -> None:

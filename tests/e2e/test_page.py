@@ -631,6 +631,19 @@ def test_person_is_calibrated_and_forgotten(open_page: Open, calibratable: Serve
     expect_calibration(page, "In force for your voice and your face", "Calibrate again")
     for path in ("voice", "face", "fused"):
         expect_label(page, path)
+    calibratable.kill()
+    expect_calibration(page, "Not connected", "Calibrate")
+    page.locator("#calibrate").hover()
+    quiet = page.locator("#voice .state").evaluate("(words) => getComputedStyle(words).color")
+    assert page.locator("#calibrate").evaluate("(button) => getComputedStyle(button).color") == quiet
+    track = page.locator("#calibration-progress").evaluate("(bar) => getComputedStyle(bar).backgroundColor")
+    assert page.locator("#calibrate").evaluate("(button) => getComputedStyle(button).backgroundColor") == track
+    calibratable.start()
+    expect(page.locator("#connection")).to_have_text("Connected", timeout=RECONNECTED_MS)
+    expect_calibration(page, "Forgotten with the connection that ended: calibrate again", "Calibrate")
+    expect(page.locator("#calibrate")).to_be_focused()  # as it was before
+    page.keyboard.press("Enter")
+    expect_calibration(page, "In force for your voice and your face", "Calibrate again")
     reset.click()
     expect_calibration(page, "Not calibrated", "Calibrate")
     expect(reset).to_be_hidden()

@@ -32,7 +32,7 @@ from models.torch_engine import Calibrated
 from scripts.evaluate import blocks, calibration, fusion, gains, tables, voice
 from scripts.evaluate.__main__ import main
 from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
-from scripts.evaluate.card import refuse_namesakes
+from scripts.evaluate.card import Card, refuse_namesakes
 from scripts.evaluate.live import learn, one_after_another, picture_events, play, sound_events, stream
 from scripts.evaluate.voices import KnownFace, KnownVoice, Remembering
 
@@ -735,7 +735,7 @@ def test_the_command_prints_and_writes_what_the_shipped_models_do(
 
 
 def test_the_command_refuses_heard_actors_and_tells_what_is_missing(
-    root: Path, evaluate: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    root: Path, evaluate: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit, match=r"^trained on or chosen by: ravdess-02$"):
         evaluate("voice", "--ravdess", str(root), "--actors", "1", "2")
@@ -743,7 +743,11 @@ def test_the_command_refuses_heard_actors_and_tells_what_is_missing(
         evaluate("voice", "--ravdess", str(root), "--voice-model", "nothing")
     with pytest.raises(SystemExit, match=r"expected fer2013\.csv"):
         evaluate("face", "--fer2013", str(root))
-    evaluate("face", "fusion")
+    with pytest.raises(SystemExit):
+        evaluate("face", "fusion", "speed")
+    assert "face needs --fer2013; fusion needs --ravdess-av" in capsys.readouterr().err
+    monkeypatch.setattr(Card, "_speed", lambda self: None)
+    evaluate()
     printed = capsys.readouterr().out
     assert "face: not measured, --fer2013 is not given" in printed
     assert "fusion: not measured, --ravdess-av is not given" in printed

@@ -235,6 +235,14 @@ test("models that cannot be calibrated say so", async () => {
   assert.equal(stream.calibrate("start"), false);
 });
 
+test("what a browser says of a network that fails is said in words", async () => {
+  const load = () => Promise.reject(new TypeError("Failed to fetch dynamically imported module: http://here/engine.js"));
+  const stream = new DeviceStream({ base: "here/", load });
+  const told = new Promise((resolve) => stream.addEventListener("problem", ({ detail }) => resolve(detail)));
+  stream.open();
+  assert.equal((await told).message, "The models are not on this device yet, and the server cannot be reached.");
+});
+
 test("models that cannot be had end it, with the reason, and it can be tried again", async () => {
   let attempts = 0;
   const openEngine = async ({ base, onProgress }) => {

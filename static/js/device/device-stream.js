@@ -17,6 +17,7 @@ import { LABELS } from "../labels.js";
 import { PROTOCOL_VERSION } from "../protocol.js";
 import { Schedule } from "./schedule.js";
 import { BOUNDS, DEFAULTS, isWithinBounds } from "./settings.js";
+import { reached } from "./unavailable.js";
 
 const NOT_SHOWN = { voice: null, face: null, fusion: null };
 
@@ -67,7 +68,7 @@ export class DeviceStream extends EventTarget {
     this.#say("state", { state: "connecting" });
     try {
       // Loaded with the engine, so that a page which asks a server need not wait for it.
-      const [{ openEngine }, { Session }] = await Promise.all([this.#load(), import("./session.js")]);
+      const [{ openEngine }, { Session }] = await reached(Promise.all([this.#load(), import("./session.js")]));
       const onProgress = (detail) => this.#say("progress", detail);
       const engine = await openEngine({ base: this.#base, onProgress, signal: opening.signal });
       if (this.#opening === opening) this.#begin(engine, Session);

@@ -3,11 +3,10 @@
  * when the server has others. `app/device.py` writes the manifest.
  */
 
+import { UnavailableError, reached } from "./unavailable.js";
+
 /** In the browser's storage; the page's service worker reads it as well. */
 export const KEPT = "device-files";
-
-/** Why the models cannot be had, in words for whoever set the server up. */
-export class UnavailableError extends Error {}
 
 /** What the server has now; without a network what it had when it was last seen. */
 export async function loadManifest(base) {
@@ -15,10 +14,10 @@ export async function loadManifest(base) {
   const kept = await caches.open(KEPT);
   let answer = null;
   try {
-    answer = await fetch(url, { cache: "no-cache" });
-  } catch {
+    answer = await reached(fetch(url, { cache: "no-cache" }));
+  } catch (error) {
     answer = await kept.match(url);
-    if (!answer) throw new UnavailableError("The models are not on this device yet, and the server cannot be reached.");
+    if (!answer) throw error;
     return answer.json();
   }
   if (!answer.ok) throw new UnavailableError(await reason(answer));
@@ -66,7 +65,7 @@ export async function bringFiles(base, manifest, runtime, onProgress = () => {})
   await Promise.all(
     wanted.map(async ([name, file]) => {
       if (await kept.match(address(name))) advance(file.bytes);
-      else await bring(kept, address(name), file, advance);
+      else await reached(bring(kept, address(name), file, advance));
     }),
   );
   await forgetOthers(kept, new Set([new URL("manifest.json", folder).href, ...Object.keys(files).map(address)]));
