@@ -13,8 +13,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from models.plots import plot_curves
+
 Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 """Inputs [B, ...], one or several, and target probabilities [B, classes]."""
+
+
+class DivergedError(RuntimeError):
+    """The network has learnt nothing but infinities."""
 
 
 class OtherRunError(ValueError):
@@ -98,6 +104,7 @@ def fit(
 
     Raises:
         OtherRunError: `run_dir` holds a checkpoint of another run.
+        DivergedError: The loss is no number any more; the checkpoint is of the epoch before.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     device = recipe.torch_device()
@@ -133,6 +140,8 @@ def fit(
             tqdm(batches(epoch), total=batches_per_epoch, desc=f"epoch {epoch + 1}/{recipe.epochs}", leave=False),
             device,
         )  # fmt: skip
+        if not math.isfinite(loss):
+            raise DivergedError(f"the training diverged in epoch {epoch + 1}: its loss is {loss}; try a lower --lr")
         average.module.eval()
         metrics = evaluate(average.module)
         row = {"epoch": float(epoch), "loss": loss, "seconds": time.monotonic() - started, **metrics}
@@ -241,20 +250,3 @@ def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def plot_curves(path: Path, history: list[dict[str, float]]) -> None:
-    """Draw the training loss, and top-1 and UAR on held-out data, by epoch."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    left = figure.subplots()
-    epochs = [row["epoch"] + 1 for row in history]
-    left.plot(epochs, [row["loss"] for row in history], color="tab:gray", label="training loss")
-    left.set(xlabel="epoch", ylabel="training loss")
-    right = left.twinx()
-    for name, colour in (("top1", "tab:blue"), ("uar", "tab:orange")):
-        right.plot(epochs, [row[name] for row in history], color=colour, label=f"held-out {name}")
-    right.set(ylabel="share", ylim=(0, 1))
-    figure.legend(loc="outside upper center", ncols=3)
-    figure.savefig(path, dpi=120)

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import update_bn
 
 from models.artefact import ArtefactError
 from models.datasets import fer2013
+from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
 from models.metrics import report
@@ -64,7 +65,7 @@ def main() -> None:
     info = new.info
     if (old.info.network, old.info.options, old.info.labels) != (info.network, info.options, info.labels):
         raise SystemExit(f"{options.old} and {options.new} are not of one network")
-    train = fer2013.without_duplicates(train, held_out)
+    train = without_duplicates(train, held_out)
     new.network.load_state_dict(blend(old.network.state_dict(), new.network.state_dict(), options.share))
     estimate_norms(new.network, FaceCrops(train, info.labels, info.size, info.channels))
     model, probs = recalibrate(Calibrated(new.network, info).eval(), held_out)

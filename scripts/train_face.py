@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models import crop
 from models.artefact import ArtefactInfo, check_labels
 from models.datasets import catalogue, fer2013, photographs
-from models.datasets.faces import FaceSet, Joined, with_labels
+from models.datasets.faces import FaceSet, Joined, with_labels, without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.detection import FaceDetector
 from models.distillation import Teachers
@@ -40,6 +40,7 @@ from scripts.training_options import (
     digest,
     finish,
     in_phases,
+    share,
     whole_number,
 )
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
     )
-    parser.add_argument("--small", type=float, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
+    parser.add_argument("--small", type=share, help="share of the epochs with small crops (face_resnet: 0.6, else 0)")
     parser.add_argument("--compile", action="store_true", help="compile the network: worth it for long runs")
     parser.add_argument(
         "--photographs",
@@ -73,8 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="photographs in label folders, cut as the live path does, to train on as well",
     )
-    parser.add_argument("--photographs-per-label", type=int, default=0, metavar="N", help="of each folder (0: all)")
-    parser.add_argument("--balance", type=float, default=0.4, help="0: as the data lie, 1: all labels alike")
+    parser.add_argument(
+        "--photographs-per-label", type=whole_number, default=0, metavar="N", help="of each folder (default: all)"
+    )
+    parser.add_argument("--balance", type=share, default=0.4, help="0: as the data lie, 1: all labels alike")
     return parser
 
 
@@ -110,12 +113,11 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     labels, known = options.labels, options.known
     held_out = catalogue.load_faces(options.data, options.root, "validation")
     train = catalogue.load_faces(options.data, options.root, "train")
-    if isinstance(train, fer2013.Faces) and isinstance(held_out, fer2013.Faces):
-        train = fer2013.without_duplicates(train, held_out)
     if len(labels) < len(LABELS):
         train, held_out = with_labels(train, labels), with_labels(held_out, labels)
     for folder in options.photographs:
         train = Joined(train, _photographs(folder, options))
+    train = without_duplicates(train, held_out)
     if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
         raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
     if not len(held_out):

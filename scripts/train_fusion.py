@@ -28,6 +28,7 @@ from models.artefact import ArtefactInfo, check_labels
 from models.crop import Framing
 from models.datasets import catalogue, fer2013, ravdess
 from models.datasets.clips import Pair, read_clips, with_labels
+from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.datasets.splits import Split, TooFewSpeakersError
 from models.detection import FaceDetector
@@ -178,7 +179,7 @@ def _films(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:
 def _synthetic(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:
     clips, others, _ = split(ravdess.clips(options.ravdess, ACTORS), None)
     faces, unseen = (fer2013.load(options.fer2013, part) for part in ("train", "test"))
-    train = fer2013.without_duplicates(faces, unseen)
+    train = without_duplicates(faces, unseen)
     heard, unheard = (read_clips(with_labels(part, options.labels)) for part in (clips, others))
     return (
         synthetic_scenes(heard, train, options.framing),

@@ -46,6 +46,7 @@ from scripts.training_options import (
     digest,
     finish,
     in_phases,
+    share,
     whole_number,
 )
 
@@ -92,9 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
     parser.add_argument("--batches", type=whole_number, default=60, help="batches in an epoch")
     parser.add_argument(
-        "--known", type=float, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
+        "--known", type=share, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
     )
-    parser.add_argument("--non-speech", type=float, default=0.08, help="share of windows without a voice")
+    parser.add_argument("--non-speech", type=share, default=0.08, help="share of windows without a voice")
     return parser
 
 
@@ -137,7 +138,7 @@ def arguments() -> argparse.Namespace:
     complete(options, usual, parser.error)
     if options.option.get("adaptive") and not has_neutral:
         parser.error("an adaptive network is told how people sound when neutral: neutral must be among its labels")
-    if ours:
+    if ours and options.patience is None:
         # Patience without end: the last epochs of a cosine are its best, and two validation actors too few to stop by.
         options.phases = [replace(recipe, patience=recipe.epochs) for recipe in options.phases]
     return options

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,15 @@ from torch import nn
 from models.artefact import ArtefactError, ArtefactInfo
 from models.labels import LABELS
 from models.metrics import Report
+from models.plots import plot_confusion
 from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
-from models.training import OtherRunError, Recipe
+from models.training import DivergedError, OtherRunError, Recipe
+from scripts.places import check_folder
 from scripts.provenance import command_line
 
-CHANGES = ("batch_size", "mixup", "label_smoothing")
+CHANGES = ("batch_size", "mixup", "label_smoothing", "patience")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
 
 
@@ -54,7 +55,7 @@ def whole_number(text: str) -> int:
 
 
 def rate(text: str) -> float:
-    """Read a learning rate; raises `ValueError` for what is none."""
+    """Read a learning rate, or another number from 0 on; raises `ValueError` for what is none."""
     value = float(text)
     if not 0 <= value < math.inf:
         raise ValueError(text)
@@ -108,8 +109,11 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument("--epochs", type=whole_number, nargs="+")
     parser.add_argument("--batch-size", type=whole_number)
     parser.add_argument("--lr", type=rate, nargs="+")
-    parser.add_argument("--mixup", type=float)
-    parser.add_argument("--label-smoothing", type=float)
+    parser.add_argument("--mixup", type=rate, help="the parameter of its Beta distribution; 0 mixes nothing")
+    parser.add_argument("--label-smoothing", type=share)
+    parser.add_argument(
+        "--patience", type=whole_number, metavar="N", help="end after so many epochs without a better UAR"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
     parser.add_argument(
@@ -189,7 +193,8 @@ def in_phases(
 
     `train` is given each phase's name (None where there is only one), its recipe and its folder.
     """
-    _check_places(options.run, options.weights)
+    for folder in (options.run, options.weights):
+        check_folder(folder)
     phases: list[Recipe] = options.phases
     seconds, best = 0.0, {}
     for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
@@ -197,22 +202,11 @@ def in_phases(
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
         try:
             best = train(name, recipe, options.run / name if name else options.run)
-        except (OtherRunError, ArtefactError) as error:
+        except (OtherRunError, DivergedError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
-
-
-def _check_places(*folders: Path) -> None:
-    """End where nothing could be written any more when the training, maybe hours from now, is over."""
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise SystemExit(f"nothing can be written to {folder}: {error.strerror}") from error
 
 
 def finish(
@@ -223,7 +217,9 @@ def finish(
     best: Mapping[str, float],
     notes: Mapping[str, str],
 ) -> None:
-    """Publish what was trained, with a card that says how, and print its figures."""
+    """Publish what was trained, with a card that says how; keep its figures with the run as well, and print them."""
+    (options.run / "figures.json").write_text(json.dumps(figures.as_dict(), indent=1) + "\n")
+    plot_confusion(options.run / "confusion.png", figures.confusion)
     took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
     publish(network, info, figures, options.weights, command_line(), {**notes, **took})
     print(*card_table(figures), sep="\n")

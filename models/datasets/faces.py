@@ -1,7 +1,8 @@
 """Faces as trainers and evaluators see them, whether they lie in memory or in files."""
 
+import hashlib
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.crop import CropGeometry, crop
+from models.crop import CropGeometry, crop, to_grey
 from models.datasets.clips import check_labels
 from models.inference import Box, UInt8
 from models.labels import LABELS
@@ -37,6 +38,10 @@ class FaceSet(Protocol):
         """Return the pictures that a mask or an index names."""
         ...
 
+    def pictures(self) -> Iterator[UInt8 | None]:
+        """Yield each picture [H, W] or [H, W, 3] as it was published; None for one that cannot be read."""
+        ...
+
     def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
         """Return the pictures [K, size, size, channels] of an index [M], and their labels [K].
 
@@ -57,6 +62,22 @@ def with_labels(faces: Faces, labels: Collection[str]) -> Faces:
     """
     check_labels(labels)
     return faces.select(np.isin(faces.labels, [LABELS.index(label) for label in labels]))
+
+
+def digest(picture: UInt8) -> bytes:
+    """Return what names a picture [H, W] or [H, W, 3] by its luma, whichever way it is mirrored."""
+    grey = to_grey(picture)
+    ways = (np.ascontiguousarray(way).tobytes() for way in (grey, grey[:, ::-1]))
+    return bytes(str(grey.shape), "ascii") + min(hashlib.blake2b(way, digest_size=16).digest() for way in ways)
+
+
+def without_duplicates(train: Faces, held_out: FaceSet) -> Faces:
+    """Leave out of `train` every picture that `held_out` also has, pixel for pixel or mirrored."""
+    seen = {digest(picture) for picture in held_out.pictures() if picture is not None}
+    keep = np.array([picture is None or digest(picture) not in seen for picture in train.pictures()], np.bool_)
+    if not keep.all():
+        logger.warning("left out %d training pictures that the held-out split has too", int((~keep).sum()))
+    return train.select(keep)
 
 
 def read_picture(path: Path) -> UInt8 | None:
@@ -90,6 +111,10 @@ class FaceFiles:
         index = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
         boxes = None if self.boxes is None else self.boxes[index]
         return FaceFiles(tuple(self.paths[i] for i in index), self.labels[index], boxes)
+
+    def pictures(self) -> Iterator[UInt8 | None]:
+        """Read each picture [H, W, 3]; None for one that cannot be read."""
+        return map(read_picture, self.paths)
 
     def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
         """Read the pictures [K, size, size, channels] of an index, and their labels [K]; see `FaceSet.batch`."""
@@ -139,6 +164,11 @@ class Joined:
         mask = np.zeros(len(self), np.bool_)
         mask[keep] = True
         return Joined(self.first.select(mask[: len(self.first)]), self.second.select(mask[len(self.first) :]))
+
+    def pictures(self) -> Iterator[UInt8 | None]:
+        """Yield each picture."""
+        yield from self.first.pictures()
+        yield from self.second.pictures()
 
     def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
         """Return the pictures [K, size, size, channels] of an index, and their labels [K]; see `FaceSet.batch`."""

@@ -1,7 +1,7 @@
 """FER-2013 (Goodfellow et al. 2013): 48x48 grey faces, as label folders or as the original table."""
 
-import hashlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class Faces:
     def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Faces":
         """Return the pictures that a mask or an index names."""
         return Faces(self.images[keep], self.labels[keep])
+
+    def pictures(self) -> Iterator[UInt8]:
+        """Yield each picture [48, 48]."""
+        return iter(self.images)
 
     def batch(self, index: NDArray[np.int64], size: int, channels: int) -> tuple[UInt8, NDArray[np.int64]]:
         """Return the pictures [M, size, size, channels] of an index [M], and their labels [M]."""
@@ -84,19 +88,6 @@ def load(root: Path, split: str, per_class: int = 0, seed: int = 0) -> Faces:
             images.append(image.astype(np.uint8))
             labels.append(index)
     return _faces(images, labels, folder)
-
-
-def without_duplicates(train: Faces, held_out: Faces) -> Faces:
-    """Leave out of `train` every picture that `held_out` also has, pixel for pixel or mirrored."""
-    seen = {digest for image in held_out.images for digest in (_digest(image), _digest(image[:, ::-1]))}
-    keep = np.array([_digest(image) not in seen for image in train.images])
-    if not keep.all():
-        logger.warning("left out %d training pictures that the held-out split has too", int((~keep).sum()))
-    return train.select(keep)
-
-
-def _digest(image: UInt8) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
 
 
 def _load_csv(table: Path, split: str, per_class: int, rng: np.random.Generator) -> Faces:

@@ -38,17 +38,24 @@ class Photographs:
     Attributes:
         crops: RGB [N, size, size, 3].
         labels: Of each [N], an index into `LABELS`.
+        paths: Where each is.
     """
 
     crops: UInt8
     labels: Index
+    paths: tuple[Path, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def select(self, keep: Mask | Index) -> "Photographs":
         """Return the pictures that a mask or an index names."""
-        return Photographs(self.crops[keep], self.labels[keep])
+        kept = np.arange(len(self))[keep]
+        return Photographs(self.crops[keep], self.labels[keep], tuple(self.paths[i] for i in kept))
+
+    def pictures(self) -> Iterator[UInt8 | None]:
+        """Read each photograph [H, W, 3], whole."""
+        return map(read_picture, self.paths)
 
     def batch(self, index: Index, size: int, channels: int) -> tuple[UInt8, Index]:
         """Return the pictures [M, size, size, channels] of an index [M], and their labels [M]."""
@@ -83,6 +90,7 @@ def load(root: Path, framing: Framing, detector: Detector, per_label: int = 0, s
     rng = np.random.default_rng(seed)
     crops: list[UInt8] = []
     labels: list[int] = []
+    paths: list[Path] = []
     without = 0
     for number, label in enumerate(LABELS):
         for path in draw(by_label[label], per_label, rng):
@@ -92,12 +100,13 @@ def load(root: Path, framing: Framing, detector: Detector, per_label: int = 0, s
                 continue
             crops.append(cut)
             labels.append(number)
+            paths.append(path)
     if not crops:
         raise DataLayoutError(f"no face in any photograph of {root}")
     if others or without:
         told = "".join(f", {count} in {name!r}" for name, count in sorted(others.items()))
         logger.warning("left out photographs of %s: %d without a face%s", root, without, told)
-    return Photographs(np.stack(crops), np.array(labels, np.int64))
+    return Photographs(np.stack(crops), np.array(labels, np.int64), tuple(paths))
 
 
 def on_canvas(picture: UInt8) -> tuple[UInt8, Box]:

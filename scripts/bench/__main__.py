@@ -28,6 +28,7 @@ from app.settings import ROOT
 from scripts.bench import measure, networks, report, stages
 from scripts.bench.material import NoMaterialError, gather
 from scripts.bench.subject import OPEN, started
+from scripts.places import check_file
 
 MOST = 4096
 """Viewers beyond whom nothing is tried."""
@@ -47,6 +48,8 @@ def main() -> None:
         return
     if not sys.platform.startswith("linux"):
         sys.exit("scripts.bench reads /proc: it runs on Linux only")
+    check_file(options.save)
+    check_file(options.plot)
     run: dict[str, Any] = {}
     try:
         _measure(run, options, lambda text: print(text, file=sys.stderr, flush=True))
@@ -54,7 +57,6 @@ def main() -> None:
         sys.exit(str(error))
     finally:  # what is measured stays, whatever comes after
         if options.save and not run.keys().isdisjoint(PARTS):
-            options.save.parent.mkdir(parents=True, exist_ok=True)
             options.save.write_text(json.dumps(run, indent=1) + "\n")
     if options.plot:
         report.plot(run, options.plot)

@@ -23,6 +23,7 @@ from models.download import UnavailableError
 from models.face_path import EMBEDDED_FACE
 from scripts.evaluate.answers import LeakageError
 from scripts.evaluate.card import PARTS, Card, needed
+from scripts.places import check_file, check_folder
 
 
 def main() -> None:
@@ -66,6 +67,9 @@ def main() -> None:
         parser.error("; ".join(lacking))
     if options.neutral_clips < 0:
         parser.error("--neutral-clips is at least 0")
+    check_file(options.json)
+    if options.figures:
+        check_folder(options.figures)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     card = Card(options, settings.model_copy(update={"weights_dir": options.weights, "inference_threads": 1}))
     try:
@@ -73,7 +77,6 @@ def main() -> None:
     except (LeakageError, DataLayoutError, ArtefactError, UnavailableError) as error:
         sys.exit(str(error))
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(card.kept, indent=1, allow_nan=False))
 
 

@@ -8,25 +8,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.inference import Float32
-from models.labels import LABELS
 from models.metrics import expected_calibration_error, reliability, report
+from models.plots import draw_confusion
 
 
 def draw(folder: Path, title: str, probs: Float32, labels: NDArray[np.int64]) -> Path:
     """Write one PNG: the confusion matrix in shares of the true label, and accuracy against confidence."""
-    counts = np.array(report(probs, labels).confusion)
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     figure = Figure(figsize=(11, 5), layout="constrained")
     figure.suptitle(f"{title} (n = {len(labels)})")
     left, right = figure.subplots(1, 2)
-    left.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    left.set(xlabel="said", ylabel="true", xticks=range(len(LABELS)), yticks=range(len(LABELS)))
-    left.set_xticklabels(LABELS, rotation=45, ha="right")
-    left.set_yticklabels(LABELS)
-    for (row, column), part in np.ndenumerate(shares):
-        left.text(
-            column, row, f"{part:.0%}", ha="center", va="center", color="white" if part > 0.5 else "black", fontsize=8
-        )
+    draw_confusion(left, report(probs, labels).confusion)
     confidence, accuracy, weight = reliability(probs, labels)
     right.plot([0, 1], [0, 1], color="grey", linestyle=":")
     right.plot(confidence, accuracy, color="tab:blue")

@@ -26,6 +26,7 @@ from app.guard.admission import SPAN
 from scripts.bench.material import gather
 from scripts.bench.subject import Subject
 from scripts.bench.viewer import Envelopes
+from scripts.places import check_file
 from scripts.soak.report import Figures, Held, Sample, text, trend, verdict
 from scripts.soak.strangers import pester
 from scripts.soak.viewers import Good, churn, come
@@ -200,6 +201,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
+    check_file(options.json)
     settings = {
         "FACE_MODEL": "fer_resnet",
         "ADMISSION_LOAD": str(min(1.0, options.load + 0.15)),

@@ -1,5 +1,6 @@
 """Face networks of the registry through the one training command, to the live stream."""
 
+import json
 import shutil
 import sys
 from dataclasses import asdict
@@ -48,6 +49,9 @@ def test_the_usual_run_is_named_as_ever(fer: Path, tmp_path: Path, monkeypatch: 
         "network": {"width": 8}, "balance": 0.4, "pictures": [28, 28], "start": None, "teacher": None, "trust": 0.3,
         "small": 0.6,
     }  # fmt: skip
+    figures = json.loads((tmp_path / "run" / "figures.json").read_text())
+    assert figures["n"] == np.sum(figures["confusion"]) == 28
+    assert (tmp_path / "run" / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("engine", ["onnx", "torch"])
@@ -203,3 +207,19 @@ def test_photographs_are_trained_on_as_well(
         "29 pictures of usage Training (those that `test` has too left out) and of photographs (photos)"
         in (weights / "fer_resnet.md").read_text()
     )
+
+
+def test_what_is_judged_by_is_not_trained_on_whatever_way_it_comes(
+    fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    astronaut: np.ndarray,
+) -> None:  # fmt: skip
+    face = cv2.cvtColor(cv2.resize(astronaut[:200, 130:330], (48, 48)), cv2.COLOR_RGB2GRAY)
+    for turn, picture in enumerate((face, face[:, ::-1])):  # one of the photographs is the mirror of one held out
+        path = tmp_path / "photos" / "happy" / f"{turn}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), picture)
+    train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
+    assert "train 30, held out 28" in capsys.readouterr().out
+    assert cv2.imwrite(str(fer / "test" / "happy" / "new.png"), face)
+    train(tmp_path / "again", monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
+    assert "train 28, held out 29" in capsys.readouterr().out

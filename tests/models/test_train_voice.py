@@ -85,6 +85,8 @@ def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypat
     info = Calibrated.load(weights / "audio_bilstm.pt").info
     assert info.adaptive and info.labels == LABELS and info.heard == tuple(known["heard"])
     assert "16 clips of 2 speakers: RAVDESS" in (weights / "audio_bilstm.md").read_text()
+    command(monkeypatch, "--ravdess", ravdess, "--patience", 3)
+    assert [phase.patience for phase in train_voice.arguments().phases] == [3]
 
 
 @pytest.mark.parametrize("model", list_models("voice"))
@@ -271,6 +273,9 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--data", "iemocap", "."], "no data set 'iemocap'"),
         (["--savee", "missing"], "no SAVEE speech below missing"),
         (["--start", "missing.pt"], "missing.pt is not an artefact"),
+        (["--mixup", "nan"], "argument --mixup: invalid rate value: 'nan'"),
+        (["--label-smoothing", "5"], "argument --label-smoothing: invalid share value: '5'"),
+        (["--non-speech", "3"], "argument --non-speech: invalid share value: '3'"),
         (["--name", "folds/mine"], "folds/mine is no name of a file"),
         (["--run", f"{__file__}/run"], f"nothing can be written to {__file__}/run: Not a directory"),
     ],

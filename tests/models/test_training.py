@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.torch_engine import Calibrated
-from models.training import Batch, Recipe, fit, mixup, soft_targets
+from models.training import Batch, DivergedError, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
 from tests.models.datasets.trees import faces_tree
 from tests.models.voices import ravdess_tree
@@ -52,6 +53,11 @@ def test_training_learns_and_leaves_its_curves(tmp_path: Path) -> None:
     assert best["uar"] >= 6 / 7
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) >= 2
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_training_that_diverges_ends_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"diverged in epoch 1: .* lower --lr"):
+        fit(classifier(), examples, 6, accuracy, replace(RECIPE, lr=1e30), tmp_path, {})
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.datasets import fer2013
+from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.labels import LABELS
 from tests.models.datasets.trees import faces_tree
@@ -47,7 +48,7 @@ def test_pictures_that_the_held_out_split_has_too_are_left_out(tmp_path: Path) -
     train, test = fer2013.load(tmp_path, "train"), fer2013.load(tmp_path, "test")
     train.images[0] = test.images[5]
     train.images[1] = test.images[6][:, ::-1]
-    assert len(fer2013.without_duplicates(train, test)) == len(train) - 2
+    assert len(without_duplicates(train, test)) == len(train) - 2
 
 
 def test_a_wrong_tree_is_told_what_was_expected(tmp_path: Path) -> None:
