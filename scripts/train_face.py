@@ -45,7 +45,7 @@ from scripts.training_options import (
 )
 
 MODEL, DATA = "face_resnet", "fer2013"
-FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET}
+FRAMINGS = {"fer2013": crop.FER2013, "affectnet": crop.AFFECTNET, "own": crop.FER2013}
 """How the faces of each data set lie in their pictures."""
 
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser, "face", MODEL)
     add_teachers(parser)
-    parser.add_argument("--name", help="of the artefact (default: fer_resnet, or the network's)")
+    parser.add_argument("--name", help="of the artefact (default: fer_resnet for the usual run, else the network's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: 40)")
     parser.add_argument(
@@ -99,7 +99,7 @@ def arguments() -> argparse.Namespace:
     if options.data not in FRAMINGS:
         parser.error(f"{options.data} has no faces: there are {', '.join(FRAMINGS)}")
     ours = options.model == MODEL
-    options.name = options.name or ("fer_resnet" if ours else options.model)
+    options.name = options.name or ("fer_resnet" if ours and options.data == DATA else options.model)
     options.run = options.run or Path("runs", options.name)
     options.small = (0.6 if ours else 0.0) if options.small is None else options.small
     complete(options, {"width": options.width or 40} if options.width or ours else {}, parser.error)

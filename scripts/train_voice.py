@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fold", type=int, choices=range(5), help="set this fold of RAVDESS' actors aside")
     add_options(parser, "voice", MODEL)
     add_teachers(parser)
-    parser.add_argument("--name", help="of the artefact (default: the network's, or NETWORK_foldK)")
+    parser.add_argument(
+        "--name", help="of the artefact (default: the network's; NETWORK_foldK; NETWORK_DATA where RAVDESS has no part)"
+    )
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():
         parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
@@ -130,7 +132,8 @@ def arguments() -> argparse.Namespace:
 
     ours, has_neutral = options.model == MODEL, "neutral" in options.labels
     fold = "" if options.fold is None else f"_fold{options.fold}"
-    options.name = options.name or f"{options.model}{fold}"
+    others = "" if "ravdess" in names else "".join(f"_{name}" for name in names)
+    options.name = options.name or f"{options.model}{others}{fold}"
     options.weights = options.weights or Path("weights/folds" if fold else "weights")
     options.run = options.run or Path("runs", options.name)
     usual = {"adaptive": has_neutral, **SHAPE} if ours else {}

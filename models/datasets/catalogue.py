@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from models.datasets import affectnet, crema_d, fer2013, meld, ravdess, savee, tess
+from models.datasets import affectnet, crema_d, fer2013, meld, own, ravdess, savee, tess
 from models.datasets.clips import Clip, Pair, SpokenItem
 from models.datasets.faces import FaceSet
 from models.datasets.splits import SHARES, Split, split_by_speaker
@@ -22,7 +22,7 @@ class UnknownDataSetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A published data set.
+    """A data set, published or one's own.
 
     Attributes:
         name: As in `--data NAME DIR`.
@@ -202,6 +202,12 @@ DATA_SETS = {
             "affectnet", "AffectNet (Mollahosseini et al. 2017)", "for research only, on a professor's signed request",
             "mohammadmahoor.com, AffectNet", affectnet.LAYOUTS,
             LABELS, faces=affectnet.load, face_splits=(("train", "train"), ("validation", "val")),
+        ),
+        DataSet(
+            "own", "recordings or pictures of one's own", "what those say who are heard and seen in them",
+            "whoever trains", own.LAYOUT,
+            LABELS, clips=own.clips, pairs=own.pairs, faces=own.faces,
+            face_splits=(("train", "train"), ("validation", "val")),
         ),
     )
 }  # fmt: skip

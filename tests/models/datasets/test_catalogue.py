@@ -24,10 +24,10 @@ def test_no_framework_and_no_decoder_is_imported_before_it_is_needed() -> None:
 
 
 def test_each_kind_has_its_data_sets() -> None:
-    assert catalogue.names("speech") == ["ravdess", "crema_d", "meld", "savee", "tess"]
-    assert catalogue.names("face") == ["fer2013", "affectnet"]
-    assert catalogue.names("audio-visual") == ["ravdess", "crema_d", "meld"]
-    assert len(catalogue.names()) == 7
+    assert catalogue.names("speech") == ["ravdess", "crema_d", "meld", "savee", "tess", "own"]
+    assert catalogue.names("face") == ["fer2013", "affectnet", "own"]
+    assert catalogue.names("audio-visual") == ["ravdess", "crema_d", "meld", "own"]
+    assert len(catalogue.names()) == 8
 
 
 @pytest.mark.parametrize("name", catalogue.names())
