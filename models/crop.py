@@ -101,10 +101,11 @@ def _upright(image: UInt8, region: Box, side: int) -> UInt8:
 def _leaning(image: UInt8, box: Box, geometry: CropGeometry, side: int, size: int, roll: float) -> UInt8:
     """Cut a region of `side` pixels that is turned by `roll`.
 
-    At the frame's own scale; where it is to be shrunk, as a multiple of `size`, two at least, and no coarser than two
-    pixels of the frame. The mean of so many is as good as of all, and of a near face takes a third of the time.
+    At the frame's own scale; where it is to be shrunk to less than half, as a multiple of `size` that is no coarser
+    than two pixels of the frame. The mean of so many is as good as of all, and for a near face takes a third of the
+    time.
     """
-    fine = side if side <= size else size * max(2, ceil(side / (2 * size)))
+    fine = side if side <= 2 * size else size * ceil(side / (2 * size))
     step = side / fine
     height, width = image.shape[:2]
     cos, sin = np.cos(roll), np.sin(roll)

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from models.plots import plot_curves
-
 Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 """Inputs [B, ...], one or several, and target probabilities [B, classes]."""
 
@@ -106,6 +104,8 @@ def fit(
         OtherRunError: `run_dir` holds a checkpoint of another run.
         DivergedError: The loss is no number any more; the checkpoint is of the epoch before.
     """
+    from models.plots import plot_curves  # matplotlib takes a second, and who serves by PyTorch comes by here
+
     run_dir.mkdir(parents=True, exist_ok=True)
     device = recipe.torch_device()
     network.to(device)

@@ -1,5 +1,6 @@
 """Whether results can be written where they are to go: seen before hours are spent on them."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -22,10 +23,13 @@ def check_file(path: Path | None) -> None:
     """Make a file's folder where there is none; None is a file that nobody wants.
 
     Raises:
-        SystemExit: It is a folder itself, or nothing can be written there.
+        SystemExit: It is a folder itself, or cannot be written.
     """
     if path is None:
         return
     if path.is_dir():
         raise SystemExit(f"{path} is a folder, not a file")
-    check_folder(path.parent)
+    if not path.exists():
+        check_folder(path.parent)
+    elif not os.access(path, os.W_OK):
+        raise SystemExit(f"{path} cannot be written")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from models import crop
 from models.artefact import ArtefactInfo, check_labels
-from models.datasets import catalogue, fer2013, photographs
+from models.datasets import catalogue, fer2013, own, photographs
 from models.datasets.faces import FaceSet, Joined, with_labels, without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.detection import FaceDetector
@@ -33,6 +33,7 @@ from models.training import Recipe, fit, soft_targets
 from scripts.training_options import (
     add_options,
     add_teachers,
+    any_number,
     beginnings,
     build,
     complete,
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         help="photographs in label folders, cut as the live path does, to train on as well",
     )
     parser.add_argument(
-        "--photographs-per-label", type=whole_number, default=0, metavar="N", help="of each folder (default: all)"
+        "--photographs-per-label", type=any_number, default=0, metavar="N", help="of each folder (0: all)"
     )
     parser.add_argument("--balance", type=share, default=0.4, help="0: as the data lie, 1: all labels alike")
     return parser
@@ -111,18 +112,24 @@ def arguments() -> argparse.Namespace:
 def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     """Return the pictures to train on, and those held out."""
     labels, known = options.labels, options.known
-    held_out = catalogue.load_faces(options.data, options.root, "validation")
-    train = catalogue.load_faces(options.data, options.root, "train")
+    held_out, train = _faces(options, "validation"), _faces(options, "train")
+    train = without_duplicates(train, held_out)
+    besides = [without_duplicates(_photographs(folder, options), held_out) for folder in options.photographs]
     if len(labels) < len(LABELS):
         train, held_out = with_labels(train, labels), with_labels(held_out, labels)
-    for folder in options.photographs:
-        train = Joined(train, _photographs(folder, options))
-    train = without_duplicates(train, held_out)
+    for faces in besides:
+        train = Joined(train, faces)
     if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
         raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
     if not len(held_out):
         raise DataLayoutError(f"{options.root} has no picture of {', '.join(labels)} to judge by")
     return tuple(FaceCrops(faces, labels, options.size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]
+
+
+def _faces(options: argparse.Namespace, part: catalogue.Part) -> FaceSet:
+    if options.data == "own":  # cut here, at once to the size that the network takes
+        return own.faces(options.root, dict(catalogue.find("own").face_splits)[part], side=options.size)
+    return catalogue.load_faces(options.data, options.root, part)
 
 
 def _photographs(folder: Path, options: argparse.Namespace) -> FaceSet:

@@ -54,6 +54,11 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def any_number(text: str) -> int:
+    """Read a number of things of which there may be none; raises `argparse.ArgumentTypeError` for another."""
+    return 0 if text == "0" else whole_number(text)
+
+
 def rate(text: str) -> float:
     """Read a learning rate, or another number from 0 on; raises `ValueError` for what is none."""
     value = float(text)

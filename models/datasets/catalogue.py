@@ -204,7 +204,7 @@ DATA_SETS = {
             LABELS, faces=affectnet.load, face_splits=(("train", "train"), ("validation", "val")),
         ),
         DataSet(
-            "own", "recordings or pictures of one's own", "what those say who are heard and seen in them",
+            "own", "recordings or pictures of one's own", "under the terms agreed with those heard and seen in them",
             "whoever trains", own.LAYOUT,
             LABELS, clips=own.clips, pairs=own.pairs, faces=own.faces,
             face_splits=(("train", "train"), ("validation", "val")),

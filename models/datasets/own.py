@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 LAYOUT: Final = "anna/happy/1.wav (or .flac; films as .mp4), and for faces train/happy/1.jpg and val/happy/1.jpg"
 SIDE: Final = 128
-"""Of the crops that are kept of pictures, in pixels."""
+"""Of the crops that are kept of pictures, in pixels, where nobody says otherwise."""
 
 
 def clips(root: Path) -> list[Clip]:
@@ -38,7 +38,7 @@ def pairs(root: Path) -> list[Pair]:
     return [Pair(label, speaker, UNKNOWN, path, path) for path, label, speaker in found]
 
 
-def faces(root: Path, split: str, per_class: int = 0, seed: int = 0) -> photographs.Photographs:
+def faces(root: Path, split: str, per_class: int = 0, seed: int = 0, side: int = SIDE) -> photographs.Photographs:
     """Load one's own pictures, `SPLIT/LABEL/NAME.jpg`, of any size: each face is cut as the live path cuts it.
 
     Whoever sorts them sees to it that nobody is in both splits.
@@ -48,6 +48,7 @@ def faces(root: Path, split: str, per_class: int = 0, seed: int = 0) -> photogra
         split: `train` or `val`.
         per_class: Draw at most this many of each label; 0 takes all.
         seed: Of the draw.
+        side: Of the crops that are kept, in pixels.
 
     Raises:
         DataLayoutError: There is no such folder, or no face in its pictures.
@@ -56,7 +57,7 @@ def faces(root: Path, split: str, per_class: int = 0, seed: int = 0) -> photogra
         raise missing(f"pictures of {split}", root, f"{split}/happy/1.jpg")
     detector = FaceDetector()
     try:
-        return photographs.load(root / split, Framing(SIDE, 3, FER2013), detector, per_class, seed)
+        return photographs.load(root / split, Framing(side, 3, FER2013), detector, per_class, seed)
     finally:
         detector.close()
 

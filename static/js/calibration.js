@@ -22,6 +22,7 @@ export class CalibrationPanel {
       this.#button.focus(); // this button is about to go
       onAction("reset");
     });
+    document.addEventListener("pointerdown", () => (this.#hadFocus = false)); // who points elsewhere is elsewhere
     this.disconnect();
   }
 
@@ -56,7 +57,7 @@ export class CalibrationPanel {
   #enable(isPossible) {
     if (!isPossible && document.activeElement === this.#button) this.#hadFocus = true;
     this.#button.disabled = !isPossible;
-    if (isPossible && this.#hadFocus && document.activeElement === document.body) this.#button.focus();
+    if (isPossible && this.#hadFocus && document.activeElement === document.body) this.#button.focus({ preventScroll: true });
     if (isPossible) this.#hadFocus = false;
     this.#card.classList.toggle("off", !isPossible);
   }

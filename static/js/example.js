@@ -7,7 +7,7 @@ let problem = null; // that ended the stream, or keeps it waiting
 
 stream.addEventListener("state", ({ detail: { state, reason } }) => {
   toggle.textContent = state === "closed" ? "Start" : "Stop";
-  if (state === "open") problem = null;
+  if (state === "connecting" || state === "open") problem = null;
   words.value = state === "closed" && !reason ? "Stopped" : ((reason && problem) ?? reason ?? state);
 });
 stream.addEventListener("problem", ({ detail: { message, recoverable } }) => {

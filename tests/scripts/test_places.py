@@ -9,6 +9,7 @@ def test_where_results_can_go_a_folder_is_made_and_nothing_else(tmp_path: Path) 
     check_file(None)
     check_file(tmp_path / "new" / "figures.json")
     check_folder(tmp_path / "run")
+    check_file(Path("/dev/null"))  # beside which nobody may write
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "run"]
 
 

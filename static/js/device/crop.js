@@ -33,8 +33,8 @@ export function applyGeometry(box, geometry, width, height) {
 export function crop(image, box, { size, channels, geometry }, roll = 0) {
   const region = applyGeometry(box, geometry, image.width, image.height);
   const side = Math.max(1, roundToEven(region.width * image.width));
-  // At the frame's own scale; what leans and is to be shrunk, no finer than its mean needs.
-  const taken = roll === 0 || side <= size ? side : size * Math.max(2, Math.ceil(side / (2 * size)));
+  // At the frame's own scale; what leans and is to be shrunk to less than half, no finer than its mean needs.
+  const taken = roll === 0 || side <= 2 * size ? side : size * Math.ceil(side / (2 * size));
   const cut = roll === 0 ? upright(image, region, side) : leaning(image, box, geometry, side, taken, roll);
   return planes(side > size ? shrunk(cut, taken, size) : stretched(cut, side, size), size, channels);
 }

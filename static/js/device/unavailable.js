@@ -8,6 +8,8 @@ export async function reached(wanted) {
   try {
     return await wanted;
   } catch (error) {
-    throw error instanceof TypeError ? new UnavailableError(UNREACHABLE, { cause: error }) : error;
+    if (!(error instanceof TypeError)) throw error;
+    console.warn(error); // whatever else it may be
+    throw new UnavailableError(UNREACHABLE, { cause: error });
   }
 }

@@ -9,6 +9,7 @@ import { Face } from "./face.js";
 import { bringFiles, loadManifest } from "./files.js";
 import { silenceNotices } from "./notices.js";
 import { chooseRuntime, Runtime } from "./runtime.js";
+import { reached } from "./unavailable.js";
 import { Voice } from "./voice.js";
 
 silenceNotices(); // before the web task takes hold of the console
@@ -63,11 +64,14 @@ async function open({ base, threads, runtime: runtimeName }) {
 }
 
 async function openDetector(files, { confidence, full_to_short: fullToShort }) {
-  const [{ FaceDetector }, wasm] = await Promise.all([import(files.address("vision.mjs")), files.content("vision.wasm")]);
+  const [{ FaceDetector }, wasm] = await Promise.all([
+    reached(import(files.address("vision.mjs"))),
+    files.content("vision.wasm"),
+  ]);
   keepRects(FaceDetector);
   const wasmBinaryPath = URL.createObjectURL(new Blob([wasm], { type: "application/wasm" }));
   const wasmLoaderPath = files.address("vision-loader.mjs");
-  const { default: loader } = await import(wasmLoaderPath);
+  const { default: loader } = await reached(import(wasmLoaderPath));
   const make = async (name) => {
     const network = new Uint8Array(await files.content(name));
     globalThis.ModuleFactory = loader; // the web task takes it from there, once, and a module runs once

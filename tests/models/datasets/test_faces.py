@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.datasets import fer2013
-from models.datasets.faces import FaceFiles, FaceSet, Joined, with_labels
+from models.datasets.faces import FaceFiles, FaceSet, Joined, with_labels, without_duplicates
 from models.labels import LABELS
 from tests.models.datasets.trees import faces_tree, random_picture, vast_png
 
@@ -132,3 +132,20 @@ def test_a_picture_that_cannot_be_read_is_missing_from_the_joined_batch(both: tu
     images, labels = Joined(files, memory).batch(np.array([1, len(files) + 5]), 48, 1)
     assert len(images) == 1
     assert labels == memory.labels[[5]]
+
+
+def test_of_files_the_same_file_is_left_out(both: tuple[FaceSet, FaceSet], tmp_path: Path) -> None:
+    _, held_out = both
+    assert isinstance(held_out, FaceFiles)
+    (tmp_path / "copy.jpg").write_bytes(held_out.paths[3].read_bytes())
+    longer = held_out.paths[4].read_bytes() + b"\0"
+    (tmp_path / "other.jpg").write_bytes(longer)
+    paths = (tmp_path / "copy.jpg", tmp_path / "other.jpg", tmp_path / "missing.jpg")
+    train = FaceFiles(paths, held_out.labels[:3])
+    assert without_duplicates(train, held_out).paths == paths[1:]
+
+
+def test_of_memory_and_files_the_same_pixels_are_left_out(both: tuple[FaceSet, FaceSet]) -> None:
+    memory, files = both
+    assert len(without_duplicates(files, memory.select(np.array([0, 5])))) == len(files) - 2
+    assert len(without_duplicates(memory, files)) == 0
