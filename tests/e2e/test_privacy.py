@@ -104,7 +104,7 @@ def left_over(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 
 def test_nothing_of_a_viewer_is_held_logged_or_written_once_it_has_left() -> None:
-    with Inspected() as server:
+    with Inspected(STALE_AFTER="60") as server:  # what is held of who is there is not to go while it is looked for
         with connect(f"ws://127.0.0.1:{server.port}/ws?name={WORD.decode()}") as viewer:
             say_all(viewer)
             during = server.ask("inspect")
