@@ -15,6 +15,7 @@ from app.inference.loading import load_models
 from app.settings import Settings
 from app.viewer.session import Session
 from models.crop import AFFECTNET, FER2013
+from models.datasets import own
 from models.datasets.faces import FaceFiles
 from models.face_batches import FaceCrops
 from models.labels import LABELS
@@ -223,3 +224,21 @@ def test_what_is_judged_by_is_not_trained_on_whatever_way_it_comes(
     assert cv2.imwrite(str(fer / "test" / "happy" / "new.png"), face)
     train(tmp_path / "again", monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
     assert "train 28, held out 29" in capsys.readouterr().out
+
+
+def test_pictures_of_ones_own_are_cut_to_the_size_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], astronaut: np.ndarray
+) -> None:
+    for shift, place in enumerate(("train/happy", "train/sadness", "val/happy", "val/sadness")):
+        path = tmp_path / "own" / place / "1.png"
+        path.parent.mkdir(parents=True)
+        assert cv2.imwrite(str(path), cv2.cvtColor(np.roll(astronaut, 10 * shift, axis=1), cv2.COLOR_RGB2BGR))
+    sides = []
+    load = own.faces
+    monkeypatch.setattr(own, "faces", lambda *args, **named: sides.append(named["side"]) or load(*args, **named))
+    given = ("--data", "own", tmp_path / "own", "--width", 8, "--labels", "happy,sad", "--batch-size", 2)
+    weights = train(tmp_path, monkeypatch, *given)
+    info = Calibrated.load(weights / "face_resnet.pt").info  # and not the name of what ships
+    assert (info.size, info.labels, info.geometry) == (48, ("happy", "sad"), FER2013)
+    assert sides == [48, 48]
+    assert "train 2, held out 2" in capsys.readouterr().out

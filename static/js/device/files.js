@@ -14,11 +14,10 @@ export async function loadManifest(base) {
   const kept = await caches.open(KEPT);
   let answer = null;
   try {
-    answer = await reached(fetch(url, { cache: "no-cache" }));
+    answer = await fetch(url, { cache: "no-cache" });
   } catch (error) {
     answer = await kept.match(url);
-    if (!answer) throw error;
-    return answer.json();
+    return answer ? answer.json() : reached(Promise.reject(error));
   }
   if (!answer.ok) throw new UnavailableError(await reason(answer));
   await kept.put(url, answer.clone());
