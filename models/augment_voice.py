@@ -1,7 +1,7 @@
 """Augmentation of speech: who speaks (pace and pitch), in which room, over which line, beside which noise."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -9,12 +9,13 @@ import scipy.signal
 import soxr
 
 from models.inference import SAMPLE_RATE, Float32
+from models.windows import speech_span
 
 Others = Callable[[int], Sequence[Float32]]
 
 WIDEST_TRACT = 0.12
 """Largest change of a vocal tract's length, as the logarithm of the factor: of the order of that between people."""
-TALKERS = 5
+TALKERS = 7
 """Most people who talk beside the voice."""
 
 
@@ -26,7 +27,7 @@ class Channel:
         speed: Factor of pace and pitch together (Ko et al. 2015): another speaker.
         room: Impulse response [N].
         noise: What is heard beside the voice.
-        snr_db: The voice's power relative to it.
+        snr_db: The power of what is speech relative to it.
         band: Filter of a telephone or a cheap microphone, in second-order sections.
         gain: Factor.
         tract: How many times as long the speaker's vocal tract is made, which is for the network to do.
@@ -47,11 +48,16 @@ class Channel:
             speed=float(np.exp(rng.uniform(np.log(0.87), np.log(1.15)))) if rng.random() < 0.6 else None,
             tract=float(np.exp(rng.uniform(-WIDEST_TRACT, WIDEST_TRACT))) if rng.random() < 0.5 else 1.0,
             room=impulse_response(rng) if rng.random() < 0.25 else None,
-            noise=Noise.draw(rng) if rng.random() < 0.6 else None,
-            snr_db=rng.uniform(2, 30),
+            noise=Noise.draw(rng) if rng.random() < 0.7 else None,
+            snr_db=rng.uniform(0, 25),
             band=band_filter(rng) if rng.random() < 0.15 else None,
             gain=10 ** (rng.uniform(-12, 6) / 20),
         )
+
+    @property
+    def speaker(self) -> "Channel":
+        """The same person, as loud, in a quiet room before a good microphone."""
+        return replace(self, room=None, noise=None, band=None)
 
     def apply(self, clip: Float32, others: Others, rng: np.random.Generator) -> Float32:
         """Send one clip (in -1..1) through; `others` gives so many other people's speech.
@@ -86,7 +92,7 @@ class Noise:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Noise":
         """Draw one."""
-        talks = rng.random() < 0.4
+        talks = rng.random() < 0.5
         return cls(int(rng.integers(1, TALKERS + 1)) if talks else 0, rng.uniform(0, 2), rng.choice([0, 4, 8]))
 
     def sound(self, length: int, others: Others, rng: np.random.Generator) -> Float32:
@@ -153,8 +159,9 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Float
 
 
 def add_noise(clip: Float32, noise: Float32, snr_db: float) -> Float32:
-    """Mix noise [N] into a clip [N] at a signal-to-noise ratio over the whole clip, in dB."""
-    signal, power = float(np.square(clip).mean()), float(np.square(noise).mean())
+    """Mix noise [N] into a clip [N] at a signal-to-noise ratio over what is speech of it, in dB."""
+    first, last = speech_span(np.round(clip * 32767).astype(np.int16))
+    signal, power = float(np.square(clip[first:last]).mean()), float(np.square(noise).mean())
     scale = np.sqrt(signal / max(power, 1e-12) / 10 ** (snr_db / 10))
     return (clip + noise * np.float32(scale)).astype(np.float32)
 

@@ -14,9 +14,11 @@ from models.training import Batch
 class Teachers:
     """Trained networks, whose mean answer teaches.
 
-    They get each example as the pupil does, augmented and mixed, and not once as it lies in the data: with targets
-    that follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022, arXiv 2106.05237). A crop of
-    another side than a teacher takes is scaled to it.
+    Of faces they get each example as the pupil does, augmented and mixed, and not once as it lies in the data: with
+    targets that follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022, arXiv 2106.05237). A
+    crop of another side than a teacher takes is scaled to it. Voices they hear without what a room, noise and a
+    telephone do to them, so that the pupil learns to say in noise what they say in quiet (Li et al. 2017,
+    arXiv 1708.05466).
 
     Args:
         paths: Their artefacts (`.pt`).
@@ -48,7 +50,14 @@ class Teachers:
     def teach(self, batches: Iterable[Batch], trust: float) -> Iterator[Batch]:
         """Yield the batches, a part `trust` of the targets replaced by the teachers' mean answer."""
         for inputs, targets in batches:
-            yield inputs, torch.lerp(targets, self._answer(inputs), trust) if self._teachers else targets
+            yield inputs, self.correct(targets, inputs, trust)
+
+    def correct(self, targets: Tensor, inputs: Tensor | tuple[Tensor, ...], trust: float) -> Tensor:
+        """Return the targets [B, C], a part `trust` of them replaced by the teachers' mean answer to the inputs."""
+        return torch.lerp(targets, self._answer(inputs), trust) if self else targets
+
+    def __bool__(self) -> bool:
+        return bool(self._teachers)
 
     @torch.inference_mode()
     def _answer(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -3,15 +3,17 @@
 import csv
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
+
+Kept = Literal["best", "last"]
 
 Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 """Inputs [B, ...], one or several, and target probabilities [B, classes]."""
@@ -66,6 +68,18 @@ def mixup(inputs: Tensor, targets: Tensor, alpha: float, generator: torch.Genera
     return torch.lerp(inputs[other], inputs, share), torch.lerp(targets[other], targets, share)
 
 
+def blend(old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Return weights that lie `share` of the way from the old ones to the new ones; counters are the new ones'.
+
+    Between a network and what further training made of it lie networks that keep what the first one knew of other
+    examples and most of what the second one learnt (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903).
+    """
+    return {
+        name: torch.lerp(old[name], values, share) if values.is_floating_point() else values
+        for name, values in new.items()
+    }
+
+
 def fit(
     network: nn.Module,
     batches: Callable[[int], Iterable[Batch]],
@@ -75,9 +89,10 @@ def fit(
     run_dir: Path,
     about: dict[str, Any],
     *,
+    keep: Kept = "best",
     compiled: bool = False,
 ) -> dict[str, float]:
-    """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`.
+    """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`, or of its last.
 
     Parts all of whose parameters are frozen (they require no gradient) stay as they are, batch statistics included,
     and drop nothing out.
@@ -94,11 +109,13 @@ def fit(
         run_dir: Where the run's files go.
         about: What else makes this run what it is (data, split, network options): a checkpoint of another one is
             refused, since going on from it would show the network its own test data.
+        keep: Which epoch's weights: `best` or `last`. Few people held out choose an epoch by chance, and their quiet
+            recordings cannot say which is best in noise.
         compiled: Whether to compile the network first: minutes of waiting, then a fifth less time (needs a C++
             compiler).
 
     Returns:
-        The best epoch's metrics, with `epoch` and the run's `seconds`.
+        The metrics of the epoch that is kept, with `epoch` and the run's `seconds`.
 
     Raises:
         OtherRunError: `run_dir` holds a checkpoint of another run.
@@ -146,7 +163,7 @@ def fit(
         metrics = evaluate(average.module)
         row = {"epoch": float(epoch), "loss": loss, "seconds": time.monotonic() - started, **metrics}
         history.append(row)
-        if not best or row["uar"] > best["uar"]:
+        if keep == "last" or not best or row["uar"] > best["uar"]:
             best = row
             best_state = {key: value.detach().clone() for key, value in average.module.state_dict().items()}
         tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))

@@ -1,7 +1,7 @@
 """What a voice network is trained on: windows of many speakers through many channels, and who each speaker is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from models.augment_voice import Channel, Others, non_speech
 from models.calibration import REFERENCE, reference
 from models.datasets.clips import draw_weights
 from models.datasets.speech import Clip
+from models.distillation import Teachers
 from models.inference import SAMPLE_RATE, Float32, Int16
 from models.labels import LABELS
 from models.networks.voice import AudioBiLSTM
@@ -38,17 +39,35 @@ class Mix:
     non_speech: float = 0.08
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A channel of a speaker, and the reference [80] that the speaker's neutral voice gives over it, and in quiet."""
+
+    channel: Channel
+    reference: Float32 = field(default_factory=lambda: np.zeros(REFERENCE, np.float32))
+    in_quiet: Float32 = field(default_factory=lambda: np.zeros(REFERENCE, np.float32))
+
+
 class SpeechBatches:
     """Draws augmented windows of clips, those by `draw_weights`. Each batch has one window length.
 
     For an adaptive network, windows of one person that came over one channel share a reference, which was made of a
-    few of that person's neutral clips over the same channel.
+    few of that person's neutral clips over the same channel. With `teachers` a part `trust` of the targets is what they
+    say of the same window in quiet.
     """
 
     def __init__(
-        self, sounds: Sounds, recipe: Recipe, mix: Mix, network: nn.Module, labels: Sequence[str] = LABELS
+        self,
+        sounds: Sounds,
+        recipe: Recipe,
+        mix: Mix,
+        network: nn.Module,
+        labels: Sequence[str] = LABELS,
+        teachers: Teachers | None = None,
+        trust: float = 0.0,
     ) -> None:
         self._sounds, self._recipe, self._mix, self._adaptive = sounds, recipe, mix, adaptive(network)
+        self._teachers, self._trust = teachers, trust
         self._classes = len(labels)
         self._spans = [speech_span(sound) for _, sound in sounds]
         self._labels = np.array([labels.index(clip.label) for clip, _ in sounds])
@@ -68,19 +87,25 @@ class SpeechBatches:
         for _ in range(mix.batches):
             length = draw_length(rng)
             chosen = rng.choice(len(self._sounds), recipe.batch_size, p=self._weights)
-            windows = np.zeros((recipe.batch_size, length), np.float32)
-            references = np.zeros((recipe.batch_size, REFERENCE), np.float32)
+            windows, in_quiet = (np.zeros((recipe.batch_size, length), np.float32) for _ in range(2))
+            references, quiet_references = (np.zeros((recipe.batch_size, REFERENCE), np.float32) for _ in range(2))
             tracts = np.ones((recipe.batch_size, 1), np.float32)
             for row, index in enumerate(chosen):
-                channel, who = channels[self._speakers[index]][rng.integers(CHANNELS)]
+                drawn = channels[self._speakers[index]][rng.integers(CHANNELS)]
                 # A fifth more than is needed: a change of speed shortens it.
                 voice = self._cut(index, length * 6 // 5, rng)
-                altered = channel.apply(voice, self._others(self._speakers[index], rng), rng)[-length:]
+                altered = drawn.channel.apply(voice, self._others(self._speakers[index], rng), rng)[-length:]
                 windows[row, length - len(altered) :] = altered
-                tracts[row] = channel.tract
+                if self._teachers:
+                    spoken = drawn.channel.speaker.apply(voice, _nobody, rng)[-length:]
+                    in_quiet[row, length - len(spoken) :] = spoken
+                tracts[row] = drawn.channel.tract
                 if rng.random() < mix.known:
-                    references[row] = who
+                    references[row], quiet_references[row] = drawn.reference, drawn.in_quiet
             targets = soft_targets(torch.from_numpy(self._labels[chosen]), self._classes, recipe.label_smoothing)
+            if self._teachers:
+                spoken_by = torch.from_numpy(quiet_references), torch.from_numpy(tracts)
+                targets = self._teachers.correct(targets, (torch.from_numpy(in_quiet), *spoken_by), self._trust)
             inputs, targets = mixup(torch.from_numpy(windows), targets, recipe.mixup, generator)
             # After the mixup: a fan blended into quiet speech would drown it.
             for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):
@@ -103,7 +128,7 @@ class SpeechBatches:
 
         return draw
 
-    def _draw_channels(self, rng: np.random.Generator) -> dict[str, list[tuple[Channel, Float32]]]:
+    def _draw_channels(self, rng: np.random.Generator) -> dict[str, list[Drawn]]:
         """Draw channels for each speaker, and what each makes of that speaker's neutral voice."""
         drawn = {}
         for speaker in sorted(set(self._speakers)):
@@ -111,15 +136,21 @@ class SpeechBatches:
             drawn[speaker] = [self._over(Channel.draw(rng), neutral, rng) for _ in range(CHANNELS)]
         return drawn
 
-    def _over(self, channel: Channel, neutral: NDArray[np.intp], rng: np.random.Generator) -> tuple[Channel, Float32]:
+    def _over(self, channel: Channel, neutral: NDArray[np.intp], rng: np.random.Generator) -> Drawn:
         if self._adaptive is None or not len(neutral):  # nobody asks, or nothing to go by
-            return channel, np.zeros(REFERENCE, np.float32)
+            return Drawn(channel)
         others = self._others(self._speakers[neutral[0]], rng)
-        clips = []
-        for index in rng.choice(neutral, min(len(neutral), 2), replace=False):
-            clips.append(channel.apply(self._sounds[index][1].astype(np.float32) / 32768, others, rng))
-        heard = [np.round(clip * 32767).astype(np.int16) for clip in clips]
-        return channel, speaker_reference(self._adaptive, heard, channel.tract)
+        references = []
+        chosen = rng.choice(neutral, min(len(neutral), 2), replace=False)
+        for way in (channel, channel.speaker) if self._teachers else (channel,):
+            clips = [way.apply(self._sounds[index][1].astype(np.float32) / 32768, others, rng) for index in chosen]
+            heard = [np.round(clip * 32767).astype(np.int16) for clip in clips]
+            references.append(speaker_reference(self._adaptive, heard, channel.tract))
+        return Drawn(channel, *references)
+
+
+def _nobody(_: int) -> list[Float32]:
+    return []
 
 
 def adaptive(network: nn.Module) -> AudioBiLSTM | None:

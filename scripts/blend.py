@@ -8,12 +8,11 @@ on training pictures, the temperature and the neutral answer on held-out ones.
 """
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from models.artefact import ArtefactError
@@ -24,20 +23,12 @@ from models.face_batches import FaceCrops
 from models.metrics import report
 from models.publish import card_table, publish
 from models.torch_engine import Calibrated
-from models.training import Recipe
+from models.training import Recipe, blend
 from scripts.provenance import command_line
 from scripts.recalibrate import recalibrate
 
 BATCHES = 24
 """Of 128 training pictures, for the batch norms."""
-
-
-def blend(old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Return weights that lie `share` of the way from the old ones to the new ones; counters are the new ones'."""
-    return {
-        name: torch.lerp(old[name], values, share) if values.is_floating_point() else values
-        for name, values in new.items()
-    }
 
 
 def estimate_norms(network: nn.Module, train: FaceCrops) -> None:

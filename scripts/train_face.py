@@ -36,6 +36,7 @@ from scripts.training_options import (
     any_number,
     beginnings,
     build,
+    chosen,
     complete,
     crop_side,
     digest,
@@ -185,7 +186,10 @@ def train_phases(
             return teachers.teach(train.epoch(soft, recipe, epoch, options.balance, side), options.trust)
 
         about = identity(options, train, held_out, name)
-        return fit(network, batches, train.steps(recipe), evaluate, recipe, run, about, compiled=options.compile)
+        return fit(
+            network, batches, train.steps(recipe), evaluate, recipe, run, about,
+            keep=options.keep, compiled=options.compile,
+        )  # fmt: skip
 
     return in_phases(network, options, phase)
 
@@ -238,7 +242,7 @@ def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) ->
         return told | {
             "Data": f"FER-2013, {len(train)} pictures of usage Training (those that `test` has too left out){besides}",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
-            "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the split `test` (usage "
+            "Protocol": f"{chosen(options)} on the {len(held_out)} pictures of the split `test` (usage "
                         "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
                         "`scripts.train_face` never reads usage PrivateTest",
         }  # fmt: skip
@@ -246,7 +250,7 @@ def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) ->
     return told | {
         "Data": f"{data_set.title}, {len(train)} pictures of the training split{besides}",
         "Licence": f"the data are {data_set.licence}: that goes for these weights as well",
-        "Protocol": f"epoch and temperature chosen on the {len(held_out)} pictures of the validation split, which the "
+        "Protocol": f"{chosen(options)} on the {len(held_out)} pictures of the validation split, which the "
                     "figures below are of, so they flatter a little",
     }  # fmt: skip
 

@@ -42,7 +42,17 @@ from models.scenes import Scene, film_scenes, settle, synthetic_scenes
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, fit
 from scripts.train_voice import ACTORS, split
-from scripts.training_options import add_options, build, complete, crop_side, digest, finish, in_phases, whole_number
+from scripts.training_options import (
+    add_options,
+    build,
+    chosen,
+    complete,
+    crop_side,
+    digest,
+    finish,
+    in_phases,
+    whole_number,
+)
 
 MODEL, SYNTHETIC = "concat", "synthetic"
 FACES_OF_A_VOICE = 2
@@ -224,7 +234,7 @@ def train_phases(
         network.freeze(frozen=name == "head" or (name is None and bool(options.parts)))
         batches = SceneBatches(train, options.labels, recipe, options.windows)
         about = {**identity(options, train, scenes), "phase": name}
-        return fit(network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about)
+        return fit(network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about, keep=options.keep)
 
     return in_phases(network, options, phase)
 
@@ -286,7 +296,7 @@ def notes(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequenc
     return told | {
         "Data": data,
         "Licence": licence,
-        "Protocol": f"epoch and temperature chosen on {kind}, which the figures below (1 s windows) are of, {flatters}",
+        "Protocol": f"{chosen(options)} on {kind}, which the figures below (1 s windows) are of, {flatters}",
     }
 
 

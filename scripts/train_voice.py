@@ -15,7 +15,7 @@ trained on nor chosen by: five such runs, and `scripts.evaluate` on their artefa
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ from models.metrics import report
 from models.pooling import fit_sharpening
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature
-from models.training import Batch, Recipe, fit
+from models.training import Recipe, blend, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
 from scripts.training_options import (
     add_options,
     add_teachers,
     beginnings,
     build,
+    chosen,
     complete,
     digest,
     finish,
@@ -97,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--known", type=share, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
     )
+    parser.add_argument(
+        "--share", type=share, default=1.0,
+        help="with --start: how much of the way from there to where training ends the artefact goes (WiSE-FT)",
+    )  # fmt: skip
     parser.add_argument("--non-speech", type=share, default=0.08, help="share of windows without a voice")
     return parser
 
@@ -141,6 +146,8 @@ def arguments() -> argparse.Namespace:
     complete(options, usual, parser.error)
     if options.option.get("adaptive") and not has_neutral:
         parser.error("an adaptive network is told how people sound when neutral: neutral must be among its labels")
+    if options.share < 1 and not options.start:
+        parser.error("--share is of the way from --start, which is not said")
     if ours and options.patience is None:
         # Patience without end: the last epochs of a cosine are its best, and two validation actors too few to stop by.
         options.phases = [replace(recipe, patience=recipe.epochs) for recipe in options.phases]
@@ -201,15 +208,14 @@ def train_phases(
     mix = Mix(options.batches, options.told, options.non_speech)
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
-        drawn = SpeechBatches(train, recipe, mix, network, options.labels)
-
-        def batches(epoch: int) -> Iterator[Batch]:
-            return teachers.teach(drawn.epoch(epoch), options.trust)
-
+        drawn = SpeechBatches(train, recipe, mix, network, options.labels, teachers, options.trust)
         about = identity(options, mix, heard, name)
-        return fit(network, batches, mix.batches, held_out.metrics, recipe, run, about)
+        return fit(network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about, keep=options.keep)
 
-    return in_phases(network, options, phase)
+    began = {name: values.clone() for name, values in network.state_dict().items()}
+    best = in_phases(network, options, phase)
+    network.load_state_dict(blend(began, network.state_dict(), options.share))
+    return best
 
 
 def _forebears(options: argparse.Namespace, set_aside: Sequence[Clip]) -> tuple[Teachers, frozenset[str]]:
@@ -273,7 +279,7 @@ def notes(
         "Data": f"{len(train)} clips of {len(heard)} speakers: {', '.join(each.title for each in data_sets)}",
         "Licence": f"{'; '.join(f'{each.title}: {each.licence}' for each in data_sets)}: "
                    "these terms go for these weights as well",
-        "Protocol": f"epoch and temperature chosen on {', '.join(sorted(judged))}, {known}, which the figures below "
+        "Protocol": f"{chosen(options)} on {', '.join(sorted(judged))}, {known}, which the figures below "
                     "(1 s windows) are of, so they flatter a little",
     }  # fmt: skip
 

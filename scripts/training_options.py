@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from models.plots import plot_confusion
 from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
-from models.training import DivergedError, OtherRunError, Recipe
+from models.training import DivergedError, Kept, OtherRunError, Recipe
 from scripts.places import check_folder
 from scripts.provenance import command_line
 
@@ -119,6 +119,9 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument(
         "--patience", type=whole_number, metavar="N", help="end after so many epochs without a better UAR"
     )
+    parser.add_argument(
+        "--keep", choices=get_args(Kept), default="best", help="which epoch's weights, by what is held out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
     parser.add_argument(
@@ -194,7 +197,7 @@ def build(options: argparse.Namespace) -> nn.Module:
 def in_phases(
     network: nn.Module, options: argparse.Namespace, train: Callable[[str | None, Recipe, Path], dict[str, float]]
 ) -> dict[str, float]:
-    """Train the network, the head alone first if there are two phases; return the best epoch, and all the seconds.
+    """Train the network, the head alone first if there are two phases; return the kept epoch, and all the seconds.
 
     `train` is given each phase's name (None where there is only one), its recipe and its folder.
     """
@@ -237,6 +240,11 @@ def beginnings(options: argparse.Namespace) -> dict[str, str]:
         weights = options.known.weights
         told["Started from"] = f"huggingface.co/{weights.hub} ({weights.licence}), trained on {weights.data}"
     return told
+
+
+def chosen(options: argparse.Namespace) -> str:
+    """Return what a card says was chosen by what is held out."""
+    return "temperature chosen" if options.keep == "last" else "epoch and temperature chosen"
 
 
 def digest(path: Path | None) -> str | None:

@@ -19,7 +19,7 @@ from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.torch_engine import Calibrated
-from models.training import Batch, DivergedError, Recipe, fit, mixup, soft_targets
+from models.training import Batch, DivergedError, Kept, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
 from tests.models.datasets.trees import faces_tree
 from tests.models.voices import ravdess_tree
@@ -53,6 +53,21 @@ def test_training_learns_and_leaves_its_curves(tmp_path: Path) -> None:
     assert best["uar"] >= 6 / 7
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) >= 2
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("best", 1.0), ("last", 4.0)])
+def test_the_best_epoch_is_kept_or_the_last(tmp_path: Path, keep: Kept, kept: float) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def judged(network: nn.Module) -> dict[str, float]:
+        seen.append({name: values.clone() for name, values in network.state_dict().items()})
+        return {"top1": 0.5, "uar": [0.2, 0.6, 0.5, 0.4, 0.3][len(seen) - 1]}
+
+    network, recipe = classifier(), replace(RECIPE, epochs=5)
+    best = fit(network, examples, 6, judged, recipe, tmp_path, {}, keep=keep)
+    assert best["epoch"] == kept
+    for name, values in network.state_dict().items():
+        torch.testing.assert_close(values, seen[int(kept)][name])
 
 
 def test_a_training_that_diverges_ends_with_the_reason(tmp_path: Path) -> None:
@@ -319,6 +334,21 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     cards = [(folder / f"{name}.md").read_text() for folder, name in ((weights, "tiny_voice"), (tmp_path, "pupil"))]
     assert ["never trained on" in card for card in cards] == [True, False]
     assert "some of them heard by what it learnt from" in cards[1]
+    assert "epoch and temperature chosen" in cards[1]
+    further = [*pupil[:2], "--run", tmp_path / "further", *pupil[4:-6], "--lr", 1e-3, "--start"]
+    for name, share in (("there", 1), ("between", 0.25)):
+        run(train_voice, monkeypatch, *further, weights / "tiny_voice.pt", "--share", share, "--name", name,
+            "--keep", "last")  # fmt: skip
+    began, ended, between = (
+        Calibrated.load(path).network.state_dict()
+        for path in (weights / "tiny_voice.pt", tmp_path / "there.pt", tmp_path / "between.pt")
+    )
+    weight = "lstm.weight_hh_l0"
+    assert not torch.equal(began[weight], ended[weight])
+    torch.testing.assert_close(between[weight], 0.75 * began[weight] + 0.25 * ended[weight])
+    assert "- Protocol: temperature chosen on" in (tmp_path / "between.md").read_text()
+    with pytest.raises(SystemExit):
+        run(train_voice, monkeypatch, *further[:-1], "--share", 0.5)
     for forebear in ("--teacher", "--start"):
         with pytest.raises(SystemExit, match="heard speakers who are set aside: ravdess-02"):
             run(train_voice, monkeypatch, *pupil[:-4], "--fold", 0, forebear, weights / "tiny_voice.pt")

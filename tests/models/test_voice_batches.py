@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.augment_voice import Channel, Others
+from models.augment_voice import Channel, Noise, Others
 from models.calibration import REFERENCE
 from models.datasets.clips import Clip
+from models.distillation import Teachers
 from models.inference import SAMPLE_RATE
 from models.labels import LABELS
 from models.networks.cepstral import CnnMfcc
@@ -101,6 +102,45 @@ def test_the_same_seed_and_epoch_give_the_same_batches(network: AudioBiLSTM, mix
     for seed, number in ((4, 3), (5, 2)):
         (different, *_), _ = first(seed, number)
         assert different.shape != inputs[0].shape or not torch.allclose(different, inputs[0])
+
+
+class Listening(Teachers):
+    """A teacher that is sure of one label, and remembers what it was asked about."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__([], "voice", LABELS, torch.device("cpu"))
+        self.label, self.asked = LABELS.index(label), []
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _answer(self, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        self.asked.append(inputs)
+        return torch.eye(len(LABELS))[self.label].expand(len(inputs[0]), -1)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_teachers_hear_in_quiet_what_the_pupil_hears_in_noise(
+    network: AudioBiLSTM, monkeypatch: pytest.MonkeyPatch, noisy: bool
+) -> None:
+    noise = Noise(0, 0.0, 0.0) if noisy else None
+    monkeypatch.setattr(Channel, "draw", classmethod(lambda cls, rng: cls(noise=noise, snr_db=5.0, tract=1.05)))
+    teacher = Listening("disgust")
+    drawn = SpeechBatches(levels(), RECIPE, Mix(3, known=0.5, non_speech=0.0), network, LABELS, teacher, 0.25)
+    batches = list(drawn.epoch(0))
+    assert len(teacher.asked) == 3
+    for ((windows, references, tracts), targets), (quiet, quiet_references, same) in zip(
+        batches, teacher.asked, strict=True
+    ):
+        assert (quiet[:, -1000:].std(dim=1) < 1e-6).all()  # a level, and nothing else
+        assert torch.equal(windows, quiet) is not noisy
+        assert torch.equal(references, quiet_references) is not noisy
+        known = references.abs().sum(dim=1) > 0
+        assert torch.equal(known, quiet_references.abs().sum(dim=1) > 0)
+        assert 0 < known.sum() < len(known)
+        assert torch.equal(tracts, same) and tracts.unique().tolist() == pytest.approx([1.05])
+        torch.testing.assert_close(targets.sum(dim=1), torch.ones(len(targets)))
+        assert (targets[:, teacher.label] > 0.25).all() and (targets.max(dim=1).values > 0.6).all()
 
 
 def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiLSTM) -> None:
