@@ -274,7 +274,7 @@ def notes(
     if heard & judged:
         known = "some of them trained on"
     elif heard_before & judged:
-        known = "some of them heard by what it learnt from"
+        known = "on some of whom what it learnt from was trained or chosen"
     return told | {
         "Data": f"{len(train)} clips of {len(heard)} speakers: {', '.join(each.title for each in data_sets)}",
         "Licence": f"{'; '.join(f'{each.title}: {each.licence}' for each in data_sets)}: "

@@ -333,8 +333,10 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     assert abs(float(taught["loss"]) - float(row["loss"])) > 1e-3
     cards = [(folder / f"{name}.md").read_text() for folder, name in ((weights, "tiny_voice"), (tmp_path, "pupil"))]
     assert ["never trained on" in card for card in cards] == [True, False]
-    assert "some of them heard by what it learnt from" in cards[1]
+    assert "on some of whom what it learnt from was trained or chosen" in cards[1]
     assert "epoch and temperature chosen" in cards[1]
+    assert "--teacher tiny_voice.pt" in cards[1]
+    assert str(tmp_path) not in cards[1]
     further = [*pupil[:2], "--run", tmp_path / "further", *pupil[4:-6], "--lr", 1e-3, "--start"]
     for name, share in (("there", 1), ("between", 0.25)):
         run(train_voice, monkeypatch, *further, weights / "tiny_voice.pt", "--share", share, "--name", name,
