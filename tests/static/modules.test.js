@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { placeBox, placeLabel } from "../../static/js/geometry.js";
 import { History } from "../../static/js/history.js";
-import { CLOSE, leaders } from "../../static/js/leaders.js";
+import { CLOSE, FAINT, leaders } from "../../static/js/leaders.js";
 import { FramePacer } from "../../static/js/pacing.js";
 import { LINGER_MS, Problems } from "../../static/js/problems.js";
 import { decode, encodeAudio, encodeCalibrate, encodeConfigure, encodeFrame } from "../../static/js/protocol.js";
@@ -208,6 +208,13 @@ test("in front are the most probable label and those that are hardly less probab
   assert.deepEqual(leaders(probabilities({ surprise: 0.4, happy: 0.4 - CLOSE - 1e-6, sad: 0.25 })), ["surprise"]);
   assert.deepEqual(leaders(Object.fromEntries(LABELS.map((label) => [label, 1 / 7]))), LABELS);
   assert.deepEqual(leaders({}), []);
+});
+
+test("of labels that are all hardly more probable than by chance none stands out", () => {
+  const hiss = { angry: 0.1, disgust: FAINT - 1e-6, fear: 0.2, happy: 0.1, neutral: 0.1, sad: 0.1, surprise: 0 };
+  assert.deepEqual(leaders(hiss), LABELS.slice(0, -1));
+  assert.equal(verdictWords(leaders(hiss)), "None stands out");
+  assert.deepEqual(leaders({ ...hiss, disgust: FAINT }), ["disgust"]);
 });
 
 test("which of two is ahead by a hair changes no word", () => {
