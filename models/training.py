@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 Kept = Literal["best", "last"]
+"""Which epoch's weights a training ends with: the best by what is held out, or the last."""
 
 Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 """Inputs [B, ...], one or several, and target probabilities [B, classes]."""
@@ -109,8 +110,8 @@ def fit(
         run_dir: Where the run's files go.
         about: What else makes this run what it is (data, split, network options): a checkpoint of another one is
             refused, since going on from it would show the network its own test data.
-        keep: Which epoch's weights: `best` or `last`. Few people held out choose an epoch by chance, and their quiet
-            recordings cannot say which is best in noise.
+        keep: Few people held out choose an epoch by chance, and their quiet recordings cannot say which is best in
+            noise.
         compiled: Whether to compile the network first: minutes of waiting, then a fifth less time (needs a C++
             compiler).
 

@@ -120,7 +120,10 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
         "--patience", type=whole_number, metavar="N", help="end after so many epochs without a better UAR"
     )
     parser.add_argument(
-        "--keep", choices=get_args(Kept), default="best", help="which epoch's weights, by what is held out"
+        "--keep",
+        choices=get_args(Kept),
+        default="best",
+        help="the epoch that is best on what is held out (default), or the last",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
