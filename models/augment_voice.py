@@ -160,7 +160,7 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Float
 
 def add_noise(clip: Float32, noise: Float32, snr_db: float) -> Float32:
     """Mix noise [N] into a clip [N] at a signal-to-noise ratio over what is speech of it, in dB."""
-    first, last = speech_span(np.round(clip * 32767).astype(np.int16))
+    first, last = speech_span(np.round(np.clip(clip, -1.0, 1.0) * 32767).astype(np.int16))
     signal, power = float(np.square(clip[first:last]).mean()), float(np.square(noise).mean())
     scale = np.sqrt(signal / max(power, 1e-12) / 10 ** (snr_db / 10))
     return (clip + noise * np.float32(scale)).astype(np.float32)

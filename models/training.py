@@ -72,6 +72,8 @@ def mixup(inputs: Tensor, targets: Tensor, alpha: float, generator: torch.Genera
 def blend(old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """Return weights that lie `share` of the way from the old ones to the new ones; counters are the new ones'.
 
+    So do the statistics of batch norms: estimate them anew (`scripts.blend` does) where the two are far apart.
+
     Between a network and what further training made of it lie networks that keep what the first one knew of other
     examples and most of what the second one learnt (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903).
     """
@@ -136,7 +138,7 @@ def fit(
     best_state: dict[str, Tensor] = {}
 
     last = run_dir / "last.pt"
-    identity = {**asdict(recipe), **about}
+    identity = {**asdict(recipe), **about, **({} if keep == "best" else {"keep": keep})}
     if last.is_file():
         state = torch.load(last, map_location=device, weights_only=True)
         if state["identity"] != identity:
@@ -148,7 +150,7 @@ def fit(
         history, best, best_state = state["history"], state["best"], state["best_state"]
 
     for epoch in range(len(history), recipe.epochs):
-        if best and epoch - best["epoch"] > recipe.patience:
+        if history and epoch - max(history, key=_uar)["epoch"] > recipe.patience:
             break
         started = time.monotonic()
         torch.manual_seed(recipe.seed * 10_007 + epoch)  # dropout and whatever else draws inside the network
@@ -178,6 +180,10 @@ def fit(
     network.load_state_dict(best_state)
     network.cpu().eval()
     return {**best, "seconds": sum(row["seconds"] for row in history)}
+
+
+def _uar(row: Mapping[str, float]) -> float:
+    return row["uar"]
 
 
 def _begin_training(network: nn.Module) -> None:

@@ -104,8 +104,10 @@ class SpeechBatches:
                     references[row], quiet_references[row] = drawn.reference, drawn.in_quiet
             targets = soft_targets(torch.from_numpy(self._labels[chosen]), self._classes, recipe.label_smoothing)
             if self._teachers:
-                spoken_by = torch.from_numpy(quiet_references), torch.from_numpy(tracts)
-                targets = self._teachers.correct(targets, (torch.from_numpy(in_quiet), *spoken_by), self._trust)
+                quiet = torch.from_numpy(in_quiet)
+                who = torch.from_numpy(quiet_references), torch.from_numpy(tracts)
+                heard = quiet if self._adaptive is None else (quiet, *who)
+                targets = self._teachers.correct(targets, heard, self._trust)
             inputs, targets = mixup(torch.from_numpy(windows), targets, recipe.mixup, generator)
             # After the mixup: a fan blended into quiet speech would drown it.
             for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):

@@ -6,6 +6,16 @@ from pathlib import Path
 
 
 def command_line() -> str:
-    """Return the command that runs, its folders and what is named by a whole path by their names alone."""
-    arguments = [Path(text).name if Path(text).is_dir() or Path(text).is_absolute() else text for text in sys.argv[1:]]
-    return shlex.join(["python", "-m", f"scripts.{Path(sys.argv[0]).stem}", *arguments])
+    """Return the command that runs, without the folders of whoever runs it.
+
+    Folders, and what is named by a whole path or one that goes up, have their names alone.
+    """
+    return shlex.join(["python", "-m", f"scripts.{Path(sys.argv[0]).stem}", *map(_short, sys.argv[1:])])
+
+
+def _short(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    path = Path(value)
+    if not value or not (path.is_dir() or path.is_absolute() or ".." in path.parts):
+        return argument
+    return option + equals + (path.resolve() if path.name == ".." else path).name

@@ -170,7 +170,7 @@ def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops,
 def train_phases(
     network: nn.Module, options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops
 ) -> dict[str, float]:
-    """Train the network; return the best epoch, and all the seconds."""
+    """Train the network; return the epoch that is kept, and all the seconds."""
 
     def evaluate(candidate: nn.Module) -> dict[str, float]:
         logits, kept = held_out.logits(candidate)

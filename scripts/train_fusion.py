@@ -227,7 +227,7 @@ def identity(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequ
 def train_phases(
     network: ConcatFusion, options: argparse.Namespace, train: Sequence[Scene], scenes: Sequence[Scene]
 ) -> dict[str, float]:
-    """Train the network; return the best epoch, and all the seconds."""
+    """Train the network; return the epoch that is kept, and all the seconds."""
     held_out = HeldOutScenes(scenes, options.labels)
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:

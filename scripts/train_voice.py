@@ -187,9 +187,9 @@ def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase:
     """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
     said = {"model": options.model, "labels": list(options.labels), "official": options.official,
             "pretrained": options.pretrained, "start": digest(options.start), "phase": phase,
-            "taught": [options.trust, *map(digest, options.teacher)] if options.teacher else None}  # fmt: skip
+            "taught in quiet": [options.trust, *map(digest, options.teacher)] if options.teacher else None}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "official": False,
-             "pretrained": False, "start": None, "phase": None, "taught": None}  # fmt: skip
+             "pretrained": False, "start": None, "phase": None, "taught in quiet": None}  # fmt: skip
     return {
         "fold": options.fold, "heard": heard, "network": options.option, "mix": asdict(mix),
         **{key: value for key, value in said.items() if value != usual[key]},
@@ -204,7 +204,7 @@ def train_phases(
     heard: Sequence[str],
     teachers: Teachers,
 ) -> dict[str, float]:
-    """Train the network; return the best epoch, and all the seconds."""
+    """Train the network; return the epoch that is kept, and all the seconds."""
     mix = Mix(options.batches, options.told, options.non_speech)
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
@@ -212,10 +212,12 @@ def train_phases(
         about = identity(options, mix, heard, name)
         return fit(network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about, keep=options.keep)
 
+    if options.share == 1:
+        return in_phases(network, options, phase)
     began = {name: values.clone() for name, values in network.state_dict().items()}
-    best = in_phases(network, options, phase)
+    kept = in_phases(network, options, phase)
     network.load_state_dict(blend(began, network.state_dict(), options.share))
-    return best
+    return kept
 
 
 def _forebears(options: argparse.Namespace, set_aside: Sequence[Clip]) -> tuple[Teachers, frozenset[str]]:
@@ -274,7 +276,7 @@ def notes(
     if heard & judged:
         known = "some of them trained on"
     elif heard_before & judged:
-        known = "on some of whom what it learnt from was trained or chosen"
+        known = "some of whom the network it learnt from was trained on or chosen by"
     return told | {
         "Data": f"{len(train)} clips of {len(heard)} speakers: {', '.join(each.title for each in data_sets)}",
         "Licence": f"{'; '.join(f'{each.title}: {each.licence}' for each in data_sets)}: "

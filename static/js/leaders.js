@@ -9,8 +9,8 @@ import { LABELS } from "./labels.js";
 export const CLOSE = 0.05;
 
 /**
- * Where the most probable label has less than this, twice what chance gives each, none is in front of any other: so it is
- * with a fan or a hiss that is loud enough to be listened to.
+ * Where the most probable label has less than this, twice what chance gives each of seven, none is in front of any other:
+ * so it is with a fan or a hiss that is loud enough to be listened to.
  */
 export const FAINT = 2 / LABELS.length;
 

@@ -70,6 +70,19 @@ def test_the_best_epoch_is_kept_or_the_last(tmp_path: Path, keep: Kept, kept: fl
         torch.testing.assert_close(values, seen[int(kept)][name])
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_patience_ends_it_whichever_epoch_is_kept(tmp_path: Path, keep: Kept) -> None:
+    judged: list[float] = []
+
+    def worse_and_worse(network: nn.Module) -> dict[str, float]:
+        judged.append(0.5 - len(judged) / 100)
+        return {"top1": 0.5, "uar": judged[-1]}
+
+    best = fit(classifier(), examples, 6, worse_and_worse, replace(RECIPE, patience=2), tmp_path, {}, keep=keep)
+    assert len(judged) == 3
+    assert best["epoch"] == {"best": 0.0, "last": 2.0}[keep]
+
+
 def test_a_training_that_diverges_ends_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"diverged in epoch 1: .* lower --lr"):
         fit(classifier(), examples, 6, accuracy, replace(RECIPE, lr=1e30), tmp_path, {})
@@ -297,7 +310,7 @@ def test_small_crops_are_as_small_as_asked_for(tmp_path: Path) -> None:
 
 
 def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ravdess_tree(tmp_path / "ravdess", range(2, 8))
     weights = tmp_path / "weights"
@@ -333,7 +346,7 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     assert abs(float(taught["loss"]) - float(row["loss"])) > 1e-3
     cards = [(folder / f"{name}.md").read_text() for folder, name in ((weights, "tiny_voice"), (tmp_path, "pupil"))]
     assert ["never trained on" in card for card in cards] == [True, False]
-    assert "on some of whom what it learnt from was trained or chosen" in cards[1]
+    assert "some of whom the network it learnt from was trained on or chosen by" in cards[1]
     assert "epoch and temperature chosen" in cards[1]
     assert "--teacher tiny_voice.pt" in cards[1]
     assert str(tmp_path) not in cards[1]
@@ -349,8 +362,11 @@ def test_train_voice_publishes_an_adaptive_artefact_that_both_engines_serve(
     assert not torch.equal(began[weight], ended[weight])
     torch.testing.assert_close(between[weight], 0.75 * began[weight] + 0.25 * ended[weight])
     assert "- Protocol: temperature chosen on" in (tmp_path / "between.md").read_text()
+    with pytest.raises(SystemExit, match="of another run"):  # whose best epoch was to be kept
+        run(train_voice, monkeypatch, *further, weights / "tiny_voice.pt", "--name", "other")
     with pytest.raises(SystemExit):
-        run(train_voice, monkeypatch, *further[:-1], "--share", 0.5)
+        run(train_voice, monkeypatch, *further[:2], "--run", tmp_path / "unsaid", *further[4:-1], "--share", 0.5)
+    assert "--share is of the way from --start" in capsys.readouterr().err
     for forebear in ("--teacher", "--start"):
         with pytest.raises(SystemExit, match="heard speakers who are set aside: ravdess-02"):
             run(train_voice, monkeypatch, *pupil[:-4], "--fold", 0, forebear, weights / "tiny_voice.pt")

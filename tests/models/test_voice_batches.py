@@ -116,7 +116,8 @@ class Listening(Teachers):
 
     def _answer(self, inputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
         self.asked.append(inputs)
-        return torch.eye(len(LABELS))[self.label].expand(len(inputs[0]), -1)
+        first = inputs if isinstance(inputs, torch.Tensor) else inputs[0]
+        return torch.eye(len(LABELS))[self.label].expand(len(first), -1)
 
 
 @pytest.mark.parametrize("noisy", [False, True])
@@ -141,6 +142,19 @@ def test_teachers_hear_in_quiet_what_the_pupil_hears_in_noise(
         assert torch.equal(tracts, same) and tracts.unique().tolist() == pytest.approx([1.05])
         torch.testing.assert_close(targets.sum(dim=1), torch.ones(len(targets)))
         assert (targets[:, teacher.label] > 0.25).all() and (targets.max(dim=1).values > 0.6).all()
+
+
+def test_teachers_of_a_pupil_that_is_told_nothing_are_told_nothing() -> None:
+    teacher = Listening("disgust")
+    pupil = CnnMfcc()
+    ((windows, targets),) = SpeechBatches(
+        people(SPOKEN), RECIPE, Mix(1, non_speech=0.5), pupil, LABELS, teacher, 1.0
+    ).epoch(0)
+    (quiet,) = teacher.asked
+    assert isinstance(quiet, torch.Tensor) and quiet.shape == windows.shape
+    no_voice = (targets - 1 / len(LABELS)).abs().max(dim=1).values < 1e-6  # of these no teacher is asked
+    assert 0 < no_voice.sum() < len(targets)
+    assert (targets[~no_voice, teacher.label] == 1).all()
 
 
 def test_a_batch_has_one_length_and_half_of_them_have_a_second(network: AudioBiLSTM) -> None:
