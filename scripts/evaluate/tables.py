@@ -151,9 +151,10 @@ def by_clips(rows: dict[str, dict[str, Any]]) -> str:
 
 def not_a_voice(rows: dict[str, dict[str, Any]]) -> str:
     """Return what is shown of sounds without a voice."""
-    heads = ("sound", "RMS", "shown as silence", "of the rest above 0.6", "most shown")
+    heads = ("sound", "RMS", "shown as silence", "of the rest above 0.6", "the surest", "most shown")
     return table(heads, (
-        (name, f"{r['rms']:.4f}", share(r["gated"]), share(r["sure"]), r["label"] or "-") for name, r in rows.items()
+        (name, f"{r['rms']:.4f}", share(r["gated"]), share(r["sure"]), share(r["surest"]), r["label"] or "-")
+        for name, r in rows.items()
     ))  # fmt: skip
 
 

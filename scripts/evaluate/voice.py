@@ -180,7 +180,7 @@ def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) 
     """Return what viewers see of sounds without a voice: the share of results that are silence, and sure moods.
 
     `gated` is the share of results in the state `silence`; `sure` the share of all others whose label has more
-    than `SURE`; `label` the most frequent of all that were shown while not gated.
+    than `SURE`; `surest` the most that any label had, `label` the most frequent of all shown, both while not gated.
     """
     length = seconds * SAMPLE_RATE
     rng = np.random.default_rng(0)
@@ -199,12 +199,13 @@ def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) 
             if result.voice.state in ("ok", "silence")
         ]
         heard = [voice for voice in results if voice.state == "ok"]
-        sure = [voice for voice in heard if max(voice.probs.values()) > SURE]
+        highest = [max(voice.probs.values()) for voice in heard]
         shown = Counter(voice.label for voice in heard)
         table[name] = {
             "rms": rms(sound),
             "gated": 1 - len(heard) / len(results),
-            "sure": len(sure) / len(heard) if heard else None,
+            "sure": sum(p > SURE for p in highest) / len(heard) if heard else None,
+            "surest": max(highest, default=None),
             "label": shown.most_common(1)[0][0] if shown else None,
         }
     return table

@@ -322,10 +322,12 @@ def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -
         "rms": pytest.approx(10 ** (-55 / 20), rel=0.01),
         "gated": 1.0,
         "sure": None,
+        "surest": None,
         "label": None,
     }
     assert table["hum 50 Hz, -25 dBFS"]["gated"] == 0.0
     assert table["hum 50 Hz, -25 dBFS"]["sure"] == 1.0
+    assert 0.6 < table["hum 50 Hz, -25 dBFS"]["surest"] <= 1.0
 
 
 # --- calibration of voices ---
