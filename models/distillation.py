@@ -14,11 +14,11 @@ from models.training import Batch
 class Teachers:
     """Trained networks, whose mean answer teaches.
 
-    Of faces they get each example as the pupil does, augmented and mixed, and not once as it lies in the data: with
-    targets that follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022, arXiv 2106.05237). A
-    crop of another side than a teacher takes is scaled to it. Voices they hear without what a room, noise and a
-    telephone do to them, so that the pupil learns to say in noise what they say in quiet (Li et al. 2017,
-    arXiv 1708.05466).
+    Of faces they get each example as the pupil does, augmented and mixed, unless they are asked once about each as it
+    lies in the data: with targets that follow the augmentation a pupil comes closer to its teachers (Beyer et al. 2022,
+    arXiv 2106.05237), which takes their time at each step. A crop of another side than a teacher takes is scaled to it.
+    Voices they hear without what a room, noise and a telephone do to them, so that the pupil learns to say in noise
+    what they say in quiet (Li et al. 2017, arXiv 1708.05466).
 
     Args:
         paths: Their artefacts (`.pt`).

@@ -274,6 +274,25 @@ def test_several_teachers_say_their_mean_about_the_very_crops(faces: Faces) -> N
     torch.testing.assert_close(taught, (targets + mean) / 2)
 
 
+def test_a_teacher_may_see_each_picture_once_as_it_is_and_mirrored(faces: Faces) -> None:
+    teacher = faces.train("teacher", "--lr", 0)
+    train = FaceCrops(fer2013.load(faces.root / "fer", "train"), LABELS, 48, 1)
+    soft = soft_targets(train.targets, 7, 0.1)
+    taught = train_face.taught_once(soft, train, Teachers([teacher], "face", LABELS, torch.device("cpu"), 1), 0.25)
+    crops, _ = train.read(np.arange(len(train)))
+    with torch.inference_mode():
+        said, of_mirrored = (Calibrated.load(teacher)(way) for way in (crops, crops.flip(3)))
+    torch.testing.assert_close(taught, 0.75 * soft + 0.125 * (said + of_mirrored))
+
+    faces.train("alone", "--lr", 0, "--seed", 1)
+    faces.train("once", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 1, "--teach-once")
+    assert abs(faces.loss("once") - faces.loss("alone")) > 0.01
+    with pytest.raises(SystemExit, match="another run"):
+        faces.train("once", "--lr", 0, "--seed", 1, "--teacher", teacher, "--trust", 1)
+    with pytest.raises(SystemExit):
+        faces.train("untaught", "--teach-once")
+
+
 def test_a_teacher_of_other_pictures_or_labels_is_refused(faces: Faces) -> None:
     teacher = faces.train("teacher", "--lr", 0)
     for labels, channels in ((LABELS, 3), (LABELS[::-1], 1)):
