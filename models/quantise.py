@@ -73,9 +73,9 @@ def _quantise(source: Path, target: Path, kind: str, examples: dict[str, Float32
     with tempfile.TemporaryDirectory() as folder:
         fresh, before = Path(folder, "fresh.onnx"), Path(folder, "before.onnx")
         quant_pre_process(str(source), str(fresh), skip_symbolic_shape=True)  # that cannot do all voice networks
-        nodes = onnx.load(fresh).graph.node
-        learned = [n.name for n in nodes if n.op_type == "Conv" and FIXED.isdisjoint(n.name.split("/"))]
-        has_lstm = any(node.op_type == "LSTM" for node in nodes)
+        graph = onnx.load(fresh).graph
+        learned = _learned(graph)
+        has_lstm = any(node.op_type == "LSTM" for node in graph.node)
         if not learned and not has_lstm:
             raise ArtefactError(f"{source} has neither a convolution nor an LSTM to put into integers")
         if has_lstm:
@@ -92,6 +92,23 @@ def _quantise(source: Path, target: Path, kind: str, examples: dict[str, Float32
         onnx.helper.set_model_props(graph, {METADATA_KEY: text})
         onnx.checker.check_model(graph)
         onnx.save(graph, target)
+
+
+def _learned(graph: onnx.GraphProto) -> list[str]:
+    """Return the names of the convolutions that are put into integers.
+
+    One of a single channel, as a network's first of a grey picture, stays in floating point: it is faster so, and the
+    picture keeps its digits.
+    """
+    channels = {weights.name: weights.dims[1] for weights in graph.initializer if len(weights.dims) > 1}
+    return [
+        node.name for node in graph.node if node.op_type == "Conv" and FIXED.isdisjoint(node.name.split("/"))
+        and channels.get(node.input[1], 0) * _groups(node) > 1
+    ]  # fmt: skip
+
+
+def _groups(node: onnx.NodeProto) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc] # comes without types

@@ -23,6 +23,32 @@ class SqueezeExcite(nn.Module):
         return scaled
 
 
+class Shortcut(nn.Sequential):
+    """Average pooling and a 1x1 convolution with batch norm, which keep what a strided one would throw away.
+
+    (ResNet-D, He et al. 2019, arXiv 1812.01187.) Where the sides are whole numbers of steps, the two are one strided
+    convolution whose weights are the same all over a step: equal, and for less time.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(
+            nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity(),
+            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs),
+        )  # fmt: skip
+        self._stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
+        step = self._stride
+        if step == 1 or x.shape[2] % step or x.shape[3] % step:
+            for part in self:
+                x = part(x)
+            return x
+        column = torch.cat([self.get_parameter("1.weight") / step**2] * step, dim=2)
+        projected: Tensor = self[2](nn.functional.conv2d(x, torch.cat([column] * step, dim=3), stride=step))
+        return projected
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, squeeze-excite and a shortcut (He et al. 2016)."""
 
@@ -36,11 +62,7 @@ class ResidualBlock(nn.Module):
         )  # fmt: skip
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            # Average pooling keeps what a strided 1x1 convolution would throw away (ResNet-D, arXiv 1812.01187).
-            self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity(),
-                nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs),
-            )  # fmt: skip
+            self.shortcut = Shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""

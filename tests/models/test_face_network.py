@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from models.networks.face import FaceResNet
+from models.networks.face import FaceResNet, Shortcut
 
 
 def sides(**options: object) -> list[int]:
@@ -25,3 +26,16 @@ def test_each_stage_halves_the_picture_unless_it_is_told_not_to() -> None:
 def test_every_stage_has_its_stride() -> None:
     with pytest.raises(ValueError, match="argument 2 is longer"):
         FaceResNet(width=8, blocks=(1, 1, 1))
+
+
+@pytest.mark.parametrize(("stride", "side"), [(1, 7), (2, 8), (2, 7), (3, 6), (3, 8)])
+def test_a_shortcut_says_what_pooling_and_projecting_say(stride: int, side: int) -> None:
+    torch.manual_seed(0)
+    shortcut = Shortcut(5, 8, stride)
+    crops = torch.randn(4, 5, side, side)
+    plain = nn.Sequential(*shortcut)
+    torch.testing.assert_close(shortcut(crops), plain(crops))
+    mine, theirs = (torch.autograd.grad(way(crops).square().sum(), shortcut[1].weight)[0] for way in (shortcut, plain))
+    torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(shortcut.eval()(crops), plain.eval()(crops))
+    assert shortcut(crops).shape == (4, 8, -(-side // stride), -(-side // stride))

@@ -45,6 +45,11 @@ def test_integers_say_what_floating_point_says(
     assert np.abs(old - new).max() < 0.1 * np.ptp(old)
     assert np.abs(old - new).max() > 0  # it is another network
     assert (tmp_path / "small_int8.onnx").stat().st_size < (tmp_path / "small.onnx").stat().st_size
+    graph = onnx.load(tmp_path / "small_int8.onnx").graph
+    makers = {output: node.op_type for node in graph.node for output in node.output}
+    floating = [node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in makers]
+    assert ["stem" in name for name in floating] == [True]  # it sees a single channel
+    assert "AveragePool" not in makers.values()  # which is slow: shortcuts are one strided convolution each
 
 
 def test_an_artefact_of_the_other_kind_is_refused(tmp_path: Path) -> None:
