@@ -20,12 +20,9 @@ from models.datasets import fer2013
 from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
-from models.metrics import report
-from models.publish import card_table, publish
 from models.torch_engine import Calibrated
 from models.training import Recipe, blend
-from scripts.provenance import command_line
-from scripts.recalibrate import recalibrate
+from scripts.recalibrate import publish_recalibrated
 
 BATCHES = 24
 """Of 128 training pictures, for the batch norms."""
@@ -59,19 +56,15 @@ def main() -> None:
     train = without_duplicates(train, held_out)
     new.network.load_state_dict(blend(old.network.state_dict(), new.network.state_dict(), options.share))
     estimate_norms(new.network, FaceCrops(train, info.labels, info.size, info.channels))
-    model, probs = recalibrate(Calibrated(new.network, info).eval(), held_out)
-    figures = report(probs.numpy(), held_out.labels)
-    publish(
-        model.network, replace(model.info, name=options.name or info.name), figures, options.weights, command_line(), {
-            "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
-            "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
+    blended = Calibrated(new.network, replace(info, name=options.name or info.name)).eval()
+    publish_recalibrated(
+        blended, train, held_out, options.weights, {
             "Protocol": f"epochs, share and temperature chosen on the {len(held_out)} pictures of the split `test` "
                         "(usage PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
                         "usage PrivateTest is never read",
             "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}",
         },
     )  # fmt: skip
-    print("\n".join(card_table(figures)))
 
 
 if __name__ == "__main__":

@@ -20,14 +20,12 @@ from models.datasets import fer2013
 from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
-from models.metrics import report
+from models.labels import LABELS
 from models.networks.face import FaceResNet
 from models.pruning import prune
-from models.publish import card_table, publish
 from models.torch_engine import Calibrated
 from scripts.blend import estimate_norms
-from scripts.provenance import command_line
-from scripts.recalibrate import recalibrate
+from scripts.recalibrate import publish_recalibrated
 from scripts.training_options import whole_number
 
 PICTURES = 3000
@@ -58,6 +56,8 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     if not isinstance(trained.network, FaceResNet):
         raise SystemExit(f"{options.artefact} holds {trained.info.network}, and no face_resnet")
+    if trained.info.labels != LABELS:
+        raise SystemExit(f"{options.artefact} does not tell {', '.join(LABELS)} apart: FER-2013 cannot judge it")
     info = replace(trained.info, name=options.name, options=trained.info.options | {"width": options.width})
     train = without_duplicates(train, held_out)
     crops = FaceCrops(train, info.labels, info.size, info.channels)
@@ -67,18 +67,13 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(str(error)) from error
     estimate_norms(narrow, crops)
-    model, probs = recalibrate(Calibrated(narrow, info).eval(), held_out)
-    figures = report(probs.numpy(), held_out.labels)
-    publish(
-        model.network, model.info, figures, options.weights, command_line(), {
-            "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
-            "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
+    publish_recalibrated(
+        Calibrated(narrow, info).eval(), train, held_out, options.weights, {
             "Protocol": f"temperature chosen on the {len(held_out)} pictures of the split `test` (usage PublicTest in "
                         "fer2013.csv), which the figures below are of; usage PrivateTest is never read",
             "Pruned": f"from {options.artefact.name}, and not trained since",
         },
     )  # fmt: skip
-    print("\n".join(card_table(figures)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from models.datasets import fer2013
 from models.export import export_onnx
 from models.labels import LABELS
 from models.metrics import report
-from models.publish import card_table
+from models.publish import card_table, publish
 from models.torch_engine import Calibrated, fit_temperature
 from scripts.provenance import command_line
 
@@ -31,6 +31,25 @@ def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, to
     neutral = answers[labels == LABELS.index("neutral")].mean(dim=0).softmax(dim=0)
     info = replace(model.info, temperature=temperature, neutral=tuple(neutral.tolist()))
     return Calibrated(model.network, info).eval(), answers.exp()
+
+
+def publish_recalibrated(
+    model: Calibrated, train: fer2013.Faces, held_out: fer2013.Faces, weights: Path, notes: dict[str, str]
+) -> None:
+    """Recalibrate an artefact of FER-2013 on the held-out pictures, publish it in a folder, and print its figures.
+
+    `notes` are what its card says beside the data and their licence.
+    """
+    model, probs = recalibrate(model, held_out)
+    figures = report(probs.numpy(), held_out.labels)
+    publish(
+        model.network, model.info, figures, weights, command_line(), {
+            "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
+            "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
+            **notes,
+        },
+    )  # fmt: skip
+    print("\n".join(card_table(figures)))
 
 
 def main() -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.artefact import ArtefactInfo
+from models.crop import FER2013
 from models.loading import load_face
+from models.registry import build
 from models.torch_engine import Calibrated
 from scripts import prune, train_face
 from tests.models.datasets.trees import faces_tree
@@ -51,4 +54,12 @@ def test_what_cannot_be_pruned_is_said_in_one_line(folder: Path, monkeypatch: py
     voice = Path(__file__).resolve().parents[2] / "weights" / "audio_bilstm.pt"
     (folder / "wide.pt").write_bytes(voice.read_bytes())
     with pytest.raises(SystemExit, match="holds audio_bilstm, and no face_resnet"):
+        run(monkeypatch, folder, "--width", 8)
+
+
+def test_a_network_of_fewer_labels_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = ArtefactInfo("wide", "face", "face_resnet", {"width": 16, "classes": 2}, labels=("happy", "sad"), size=48,
+                        channels=1, geometry=FER2013)  # fmt: skip
+    Calibrated(build("face_resnet", info.options), info).eval().save(folder / "wide.pt")
+    with pytest.raises(SystemExit, match="does not tell angry, disgust"):
         run(monkeypatch, folder, "--width", 8)
