@@ -24,7 +24,7 @@ def prune(network: FaceResNet, narrow: FaceResNet, batches: Iterable[tuple[Tenso
         batches: Crops [B, 1, H, W] and the numbers of their labels [B].
 
     Raises:
-        ValueError: `narrow` has other blocks, or is wider.
+        ValueError: `narrow` has another number of blocks, or is wider.
     """
     blocks, narrow_blocks = _blocks(network), _blocks(narrow)
     if len(blocks) != len(narrow_blocks):
