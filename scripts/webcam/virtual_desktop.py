@@ -18,6 +18,8 @@ from models.inference import UInt8
 PROGRAMS = ("Xvfb", "xdotool")
 SIZE = (1280, 800)
 _POLL = 0.05
+_PAINTED = 5.0
+"""Seconds until a window that is on the screen has a picture."""
 # XEvent of type ClientMessage (33), as window managers send it when a window's x is clicked.
 _CLOSE = """
 import ctypes, sys
@@ -56,19 +58,35 @@ class VirtualDesktop:
         self.environment = dict(os.environ, DISPLAY=display)
 
     def window(self, title: str, timeout: float = 120) -> int:
-        """Wait for a window, put the pointer into it (with no window manager that gives it the keys), return its id.
+        """Wait for a window's picture, put the pointer into it (no window manager gives it the keys), return its id.
 
         Raises:
-            TimeoutError: It did not open.
+            TimeoutError: It did not open, or stayed black.
         """
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             found = self._xdotool("search", "--onlyvisible", "--name", f"^{title}$").split()
             if found:
                 self._xdotool("mousemove", "--window", found[0], "40", "40")
-                return int(found[0])
+                if self._has_picture(int(found[0])):
+                    return int(found[0])
             time.sleep(_POLL)
         raise TimeoutError(f"no window {title!r}")
+
+    def _has_picture(self, window: int) -> bool:
+        """Wait for anything in a window; one that stays black is taken off the screen and put there again.
+
+        On a busy machine Qt now and then misses that its window has been put on the screen, and never paints it.
+        """
+        until = time.monotonic() + _PAINTED
+        while time.monotonic() < until:
+            left, top, width, height = self.place(window)
+            if self.picture()[top : top + height, left : left + width].any():
+                return True
+            time.sleep(_POLL)
+        self._xdotool("windowunmap", "--sync", str(window))
+        self._xdotool("windowmap", "--sync", str(window))
+        return False
 
     def place(self, window: int) -> tuple[int, int, int, int]:
         """Return left, top, width and height of a window, in pixels."""
