@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # a token would be written into the home folder
     "RAY_DEDUP_LOGS": "0",  # what two replicas say alike would be shown of one
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Its agents, which else have 15 s to start in, take longer on a busy machine, and Ray does not live without them.
+    "RAY_agent_register_timeout_ms": "90000",
     "RAY_worker_niceness": "0",
     "PYTHONPATH": str(ROOT),
     "OMP_NUM_THREADS": "1",
@@ -64,10 +66,7 @@ class Cluster:
 
     def __enter__(self) -> "Cluster":
         try:
-            # Ray gives its agents 15 s to start, which may be too few while Python compiles them for the first time.
-            if not self._start():
-                self._stop()
-                assert self._start(), self.log()
+            assert self._start(), self.log()
         except BaseException:
             self.__exit__()
             raise
