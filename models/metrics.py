@@ -110,6 +110,23 @@ def expected_calibration_error(probs: Float32, labels: NDArray[np.int64], bins: 
     return float((np.abs(accuracy - confidence) * share).sum())
 
 
+def selective(probs: Float32, labels: NDArray[np.int64], least: float) -> tuple[float, float | None, float | None]:
+    """Return how right the answers are that are sure enough, and how many (Geifman & El-Yaniv 2017, arXiv 1705.08500).
+
+    Args:
+        probs: [N, 7].
+        labels: [N], index into `LABELS`.
+        least: Highest probability that an answer needs.
+
+    Returns:
+        The share of the answers that have it (the coverage), the top-1 of these and that of the others, None of none.
+    """
+    sure = probs.max(axis=1) >= least
+    right = probs.argmax(axis=1) == labels
+    top1 = [float(right[part].mean()) if part.any() else None for part in (sure, ~sure)]
+    return float(sure.mean()), top1[0], top1[1]
+
+
 def speaker_interval(
     probs: Float32, labels: NDArray[np.int64], speakers: NDArray[np.str_], draws: int = 2000
 ) -> tuple[float, float]:

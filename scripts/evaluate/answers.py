@@ -11,13 +11,15 @@ from tqdm import tqdm
 from models.datasets.clips import UNKNOWN, Clip
 from models.inference import Float32, Int16, VoiceModel
 from models.labels import LABELS
-from models.metrics import report, speaker_interval
+from models.metrics import report, selective, speaker_interval
 from scripts.evaluate.voices import Remembering
 
 Way = TypeVar("Way", bound=Hashable)
 Sounds = list[tuple[Clip, Int16]]
 View = Callable[[VoiceModel, Clip, Int16], Float32]
 """How a clip is put to a model: probabilities [K, 7], a row for each answer; none where it gives none."""
+LEAST = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""How sure an answer may have to be before it is believed."""
 
 
 class LeakageError(ValueError):
@@ -63,8 +65,15 @@ class Answers:
 
 
 def sum_up(probs: Float32, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """Return `metrics.Report` as plain values, and `confidence`, the mean of the highest probabilities."""
-    return {**report(probs, labels).as_dict(), "confidence": float(probs.max(axis=1).mean())}
+    """Return `metrics.Report` as plain values, `confidence`, the mean of the highest probabilities, and `selective`.
+
+    That is, by how sure answers have to be, the share of those that are, and how right they and the others are.
+    """
+    names = ("share", "top1", "top1_of_others")
+    by_least = {f"{least:g}": dict(zip(names, selective(probs, labels, least), strict=True)) for least in LEAST}
+    return {
+        **report(probs, labels).as_dict(), "confidence": float(probs.max(axis=1).mean()), "selective": by_least,
+    }  # fmt: skip
 
 
 def join(parts: Iterable[Answers]) -> Answers:

@@ -17,6 +17,7 @@ def accuracy(figures: dict[str, Any]) -> list[str]:
     if figures["not_sharpened"]:
         both = {"as viewers see it": pooled[voice.STREAM], "not sharpened": figures["not_sharpened"]}
         blocks += ["The smoothed stream, how right and how sure:", tables.sureness(both)]
+    blocks.append(tables.selective({voice.STREAM: pooled[voice.STREAM]}))
     for name in (voice.STREAM, voice.WHOLE):
         blocks += [f"Confusion, {name}:", tables.confusion(pooled[name])]
     return blocks

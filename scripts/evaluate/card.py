@@ -119,7 +119,7 @@ class Card:
         self._seen = probs, faces.labels
         rows = {"crops": kept["accuracy"]}
         _say(f"Face, FER-2013 {kept['usage']}: {path.name}", tables.accuracy(rows), tables.recalls(rows),
-             tables.confusion(kept["accuracy"]))  # fmt: skip
+             tables.selective(rows), tables.confusion(kept["accuracy"]))  # fmt: skip
         if self._options.split == "test":
             self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model")
         self._note("face: no figure by gender, FER-2013 does not say it")

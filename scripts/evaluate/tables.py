@@ -54,6 +54,17 @@ def sureness(rows: dict[str, dict[str, Any]]) -> str:
     ))  # fmt: skip
 
 
+def selective(rows: dict[str, dict[str, Any]]) -> str:
+    """Return how many answers of each report are at least so sure, how right they are, and how right the others."""
+    thresholds = list(next(iter(rows.values()))["selective"])
+    heads = ("at least so sure", *thresholds)
+    names = {"share": "of all", "top1": "right", "top1_of_others": "of the others right"}
+    return table(heads, (
+        (f"{row}: {name}", *(share(r["selective"][least][key]) for least in thresholds))
+        for row, r in rows.items() for key, name in names.items()
+    ))  # fmt: skip
+
+
 def recalls(rows: dict[str, dict[str, Any]]) -> str:
     """Return the recall of each label, a line for each report."""
     return table(

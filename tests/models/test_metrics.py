@@ -13,6 +13,7 @@ from models.metrics import (
     paired_interval,
     reliability,
     report,
+    selective,
     speaker_interval,
     top_k,
     uar,
@@ -101,6 +102,15 @@ def test_a_paired_interval_knows_that_the_examples_are_the_same() -> None:
     low, high = paired_interval(better, one, labels)
     assert 0.2 < low < 1 / 3 < high < 0.45
     assert paired_interval(one, better, labels) == pytest.approx((-high, -low), abs=0.03)
+
+
+def test_sure_answers_are_judged_apart_from_the_others() -> None:
+    probs = np.concatenate([sure_of([0, 1, 2], 0.75), sure_of([3, 4], 0.35)])
+    labels = np.array([0, 1, 6, 3, 6])
+    assert selective(probs, labels, 0.5) == (0.6, pytest.approx(2 / 3), 0.5)
+    assert selective(probs, labels, 0.75) == selective(probs, labels, 0.5)  # as sure as that is sure enough
+    assert selective(probs, labels, 0.3) == (1.0, 0.6, None)
+    assert selective(probs, labels, 0.8) == (0.0, None, 0.6)
 
 
 def test_reliability_is_by_confidence() -> None:
