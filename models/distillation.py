@@ -1,12 +1,16 @@
 """Learning from trained networks: what they say about each example that a pupil gets is a part of its targets."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from models.artefact import ArtefactError
+from models.face_batches import FaceCrops
 from models.torch_engine import Calibrated
 from models.training import Batch
 
@@ -45,6 +49,8 @@ class Teachers:
                 raise ArtefactError(f"{path} does not tell {', '.join(labels)} apart, in this order")
             if info.channels != channels:
                 raise ArtefactError(f"{path} takes pictures of {info.channels} channels, not of {channels}")
+        self._classes = len(labels)
+        self._who = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         self.heard = frozenset(speaker for teacher in self._teachers for speaker in teacher.info.heard)
 
     def teach(self, batches: Iterable[Batch], trust: float) -> Iterator[Batch]:
@@ -55,6 +61,28 @@ class Teachers:
     def correct(self, targets: Tensor, inputs: Tensor | tuple[Tensor, ...], trust: float) -> Tensor:
         """Return the targets [B, C], a part `trust` of them replaced by the teachers' mean answer to the inputs."""
         return torch.lerp(targets, self._answer(inputs), trust) if self else targets
+
+    def about_pictures(self, pictures: FaceCrops, memory: Path) -> Tensor:
+        """Return the mean answer to each picture as it lies in the data and mirrored [N, C]; NaN of the unreadable.
+
+        Args:
+            pictures: Asked about once each.
+            memory: Keeps the answers for when a run is taken up again (`.npz`); written anew where others answer, or
+                about as many pictures not.
+        """
+        if memory.exists():
+            with np.load(memory) as kept:
+                if kept["answers"].shape[0] == len(pictures) and kept["who"].tolist() == self._who:
+                    return torch.from_numpy(kept["answers"])
+        answers = torch.full((len(pictures), self._classes), torch.nan)
+        chunks = torch.arange(len(pictures)).split(256)  # type: ignore[no-untyped-call]
+        for chunk in tqdm(chunks, "teachers", leave=False):
+            crops, kept_rows = pictures.read(chunk.numpy())
+            if len(kept_rows):
+                answers[kept_rows] = (self._answer(crops) + self._answer(crops.flip(3))) / 2
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(memory, answers=answers.numpy(), who=np.array(self._who))
+        return answers
 
     def __bool__(self) -> bool:
         return bool(self._teachers)

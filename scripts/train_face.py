@@ -203,7 +203,8 @@ def train_phases(
         soft = soft_targets(train.targets, len(train.labels), recipe.label_smoothing)
         teachers = Teachers(options.teacher, "face", train.labels, recipe.torch_device(), train.channels)
         if options.teach_once:
-            soft = taught_once(soft, train, teachers, options.trust)
+            said = teachers.about_pictures(train, run / "taught.npz")
+            soft = torch.lerp(soft, torch.where(said.isnan(), soft, said), options.trust)
 
         def batches(epoch: int) -> Any:
             side = _small(train) if epoch < options.small * recipe.epochs else None
@@ -217,17 +218,6 @@ def train_phases(
         )  # fmt: skip
 
     return in_phases(network, options, phase)
-
-
-def taught_once(soft: Tensor, train: FaceCrops, teachers: Teachers, trust: float) -> Tensor:
-    """Return the targets of all pictures [N, C] with what the teachers say of them, as they are and mirrored."""
-    taught = soft.clone()
-    for chunk in torch.arange(len(train)).split(256):  # type: ignore[no-untyped-call]
-        crops, kept = train.read(chunk.numpy())
-        if len(kept):
-            seen, mirrored = (teachers.correct(soft[kept], way, trust) for way in (crops, crops.flip(3)))
-            taught[kept] = (seen + mirrored) / 2
-    return taught
 
 
 def _small(crops: FaceCrops) -> int:
