@@ -50,6 +50,11 @@ class Calibrated(nn.Module):
         """
         try:
             stored = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError as error:
+            raise ArtefactError(f"{path}: {error.strerror}") from error
+        except Exception as error:  # whatever the damage makes it raise, with advice that nobody should follow
+            raise ArtefactError(f"{path} is not an artefact of this project: no weights can be read from it") from error
+        try:
             info = ArtefactInfo.from_json(stored["info"])
             if kind not in (None, info.kind):
                 raise ArtefactError(f"it is a {info.kind} model, expected a {kind} model")
@@ -57,7 +62,7 @@ class Calibrated(nn.Module):
             network.load_state_dict(stored["state"])
         except ArtefactError as error:
             raise ArtefactError(f"{path}: {error}") from error
-        except Exception as error:  # torch.load raises whatever the damage makes it raise
+        except Exception as error:  # of what lies in it nothing is sure
             raise ArtefactError(f"{path} is not an artefact of this project: {error}") from error
         return cls(network, info).eval()
 

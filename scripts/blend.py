@@ -15,14 +15,15 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from models.artefact import ArtefactError
 from models.datasets import fer2013
 from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
 from models.torch_engine import Calibrated
 from models.training import Recipe, blend
-from scripts.recalibrate import publish_recalibrated
+from scripts.places import check_folder
+from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
+from scripts.training_options import file_name, share
 
 BATCHES = 24
 """Of 128 training pictures, for the batch norms."""
@@ -41,18 +42,19 @@ def main() -> None:
     parser.add_argument("old", type=Path, help="artefact (.pt) that training went on from")
     parser.add_argument("new", type=Path, help="artefact (.pt) that it led to")
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
-    parser.add_argument("--share", type=float, default=0.5, help="of the new one (default: %(default)s)")
-    parser.add_argument("--name", help="of the artefact (default: the new one's)")
+    parser.add_argument("--share", type=share, default=0.5, help="of the new one (default: %(default)s)")
+    parser.add_argument("--name", type=file_name, help="of the artefact (default: the new one's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     options = parser.parse_args()
+    old, new = judged_by_fer2013(options.old), judged_by_fer2013(options.new)
     try:
-        old, new = Calibrated.load(options.old), Calibrated.load(options.new)
         train, held_out = fer2013.load(options.fer2013, "train"), fer2013.load(options.fer2013, "test")
-    except (ArtefactError, DataLayoutError) as error:
+    except DataLayoutError as error:
         raise SystemExit(str(error)) from error
     info = new.info
     if (old.info.network, old.info.options, old.info.labels) != (info.network, info.options, info.labels):
         raise SystemExit(f"{options.old} and {options.new} are not of one network")
+    check_folder(options.weights)
     train = without_duplicates(train, held_out)
     new.network.load_state_dict(blend(old.network.state_dict(), new.network.state_dict(), options.share))
     estimate_norms(new.network, FaceCrops(train, info.labels, info.size, info.channels))

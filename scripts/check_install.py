@@ -84,12 +84,24 @@ def main() -> None:
     if options.visit:
         visit(options.visit)
         return
+    try:
+        check(options.requirements)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{' '.join(error.cmd)} ended with {error.returncode}")
+
+
+def check(requirements: Path) -> None:
+    """Install in an environment of its own, serve from there, and visit.
+
+    Raises:
+        subprocess.CalledProcessError: It cannot be installed, or the visit failed; both say why themselves.
+    """
     with tempfile.TemporaryDirectory() as folder:
         uv = shutil.which("uv")  # where it is there, it does in seconds what takes pip minutes
         venv.create(folder, with_pip=uv is None)
         python = str(Path(folder, "bin", "python"))
         install = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-        subprocess.run([*install, "-q", "-r", str(options.requirements)], check=True)
+        subprocess.run([*install, "-q", "-r", str(requirements)], check=True)
         port = free_port()
         command = [python, "-m", "uvicorn", "app:app", "--port", str(port)]
         server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "FACE_MODEL": "fer_resnet"})

@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,10 @@ def measure_voice(settings: Settings, names: Sequence[str], root: Path) -> Measu
 
 def models_of(names: Iterable[str]) -> list[tuple[str, list[str]]]:
     """Group artefacts into models: the folds of one name are one."""
-    plain = [(FOLD.sub("", name), name) for name in names]
-    return [(name, [full for _, full in group]) for name, group in groupby(plain, key=lambda pair: pair[0])]
+    models: dict[str, list[str]] = {}
+    for name in names:
+        models.setdefault(FOLD.sub("", name), []).append(name)
+    return list(models.items())
 
 
 def main() -> None:

@@ -15,18 +15,17 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from models.artefact import ArtefactError
 from models.datasets import fer2013
 from models.datasets.faces import without_duplicates
 from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
-from models.labels import LABELS
 from models.networks.face import FaceResNet
 from models.pruning import prune
 from models.torch_engine import Calibrated
 from scripts.blend import estimate_norms
-from scripts.recalibrate import publish_recalibrated
-from scripts.training_options import whole_number
+from scripts.places import check_folder
+from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
+from scripts.training_options import file_name, whole_number
 
 PICTURES = 3000
 """Training pictures, drawn at random, by which channels are judged."""
@@ -46,18 +45,17 @@ def main() -> None:
     parser.add_argument("artefact", type=Path, help="trained `face_resnet` (.pt)")
     parser.add_argument("--width", type=whole_number, required=True, help="channels of the first stage")
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
-    parser.add_argument("--name", required=True, help="of the new artefact")
+    parser.add_argument("--name", type=file_name, required=True, help="of the new artefact")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the new artefact")
     options = parser.parse_args()
-    try:
-        trained = Calibrated.load(options.artefact)
-        train, held_out = fer2013.load(options.fer2013, "train"), fer2013.load(options.fer2013, "test")
-    except (ArtefactError, DataLayoutError) as error:
-        raise SystemExit(str(error)) from error
+    trained = judged_by_fer2013(options.artefact)
     if not isinstance(trained.network, FaceResNet):
         raise SystemExit(f"{options.artefact} holds {trained.info.network}, and no face_resnet")
-    if trained.info.labels != LABELS:
-        raise SystemExit(f"{options.artefact} does not tell {', '.join(LABELS)} apart: FER-2013 cannot judge it")
+    try:
+        train, held_out = fer2013.load(options.fer2013, "train"), fer2013.load(options.fer2013, "test")
+    except DataLayoutError as error:
+        raise SystemExit(str(error)) from error
+    check_folder(options.weights)
     info = replace(trained.info, name=options.name, options=trained.info.options | {"width": options.width})
     train = without_duplicates(train, held_out)
     crops = FaceCrops(train, info.labels, info.size, info.channels)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import torch
 
+from models.artefact import ArtefactError
 from models.datasets import fer2013
+from models.datasets.layout import DataLayoutError
 from models.export import export_onnx
+from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.metrics import report
 from models.publish import card_table, publish
@@ -18,12 +21,25 @@ from models.torch_engine import Calibrated, fit_temperature
 from scripts.provenance import command_line
 
 
+def judged_by_fer2013(path: Path) -> Calibrated:
+    """Load a face artefact that FER-2013's pictures can be put to.
+
+    Raises:
+        SystemExit: It cannot be read, or is another; with one line.
+    """
+    try:
+        model = Calibrated.load(path, "face")
+    except ArtefactError as error:
+        raise SystemExit(str(error)) from error
+    if model.info.labels != LABELS:
+        raise SystemExit(f"{path} does not tell {', '.join(LABELS)} apart: FER-2013 cannot judge it")
+    return model
+
+
 @torch.no_grad()
 def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, torch.Tensor]:
     """Return the model with a temperature and a neutral answer of these pictures, and its probabilities [N, 7]."""
-    images = torch.from_numpy(faces.images)
-    chunks = [images[start : start + 256, None].float() for start in range(0, len(images), 256)]
-    logits = torch.cat([model.network(chunk) for chunk in chunks])
+    logits, _ = FaceCrops(faces, LABELS, model.info.size, model.info.channels).logits(model.network)
     labels = torch.from_numpy(faces.labels)
     with torch.enable_grad():
         temperature = fit_temperature(logits, labels)
@@ -60,8 +76,12 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefact")
     options = parser.parse_args()
     path = options.weights / f"{options.name}.pt"
-    faces = fer2013.load(options.fer2013, "test")
-    model, probs = recalibrate(Calibrated.load(path), faces)
+    trained = judged_by_fer2013(path)
+    try:
+        faces = fer2013.load(options.fer2013, "test")
+    except DataLayoutError as error:
+        raise SystemExit(str(error)) from error
+    model, probs = recalibrate(trained, faces)
     export_onnx(model, path.with_suffix(".onnx"))
     model.save(path)
     print(f"temperature {model.info.temperature:.3f}, neutral answer", [round(p, 3) for p in model.info.neutral])

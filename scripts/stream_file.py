@@ -93,7 +93,7 @@ def jpeg(image: np.ndarray) -> bytes:
     """Encode a BGR picture [H, W, 3], made no wider than `WIDTH`."""
     height, width = image.shape[:2]
     if width > WIDTH:
-        image = cv2.resize(image, (WIDTH, round(height * WIDTH / width)), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (WIDTH, max(1, round(height * WIDTH / width))), interpolation=cv2.INTER_AREA)
     done, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not done:
         raise UnreadableFileError("a picture could not be encoded")

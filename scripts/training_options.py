@@ -54,6 +54,13 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def file_name(text: str) -> str:
+    """Read what a file is to be called; raises `argparse.ArgumentTypeError` where it would lie in another folder."""
+    if not text or Path(text).name != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a file; the folder is for --weights")
+    return text
+
+
 def any_number(text: str) -> int:
     """Read a number of things of which there may be none; raises `argparse.ArgumentTypeError` for another."""
     return 0 if text == "0" else whole_number(text)
@@ -125,8 +132,8 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
         default="best",
         help="the epoch that is best on what is held out (default), or the last",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes all")
+    parser.add_argument("--seed", type=any_number, default=0)
+    parser.add_argument("--threads", type=any_number, default=0, help="CPU threads; 0 takes all")
     parser.add_argument(
         "--device", type=device, default="auto", help="cpu, cuda ... (default: CUDA where there is one)"
     )

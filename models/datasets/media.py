@@ -80,6 +80,8 @@ def _file_sound(path: Path) -> Int16:
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableMediaError(f"{path}: {error}") from error
     mono = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise UnreadableMediaError(f"{path}: some of its samples are no numbers")
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
     sound: Int16 = np.clip(np.round(mono * 32768.0), -32768, 32767).astype(np.int16)

@@ -159,6 +159,8 @@ def test_published_weights_are_trained_in_two_phases(
         (["--epochs", "1", "2"], "--epochs takes one number\n"),
         (["--epochs", "0"], "'0' is not a whole number from 1 on"),
         (["--batch-size", "-8"], "'-8' is not a whole number from 1 on"),
+        (["--threads", "-1"], "'-1' is not a whole number from 1 on"),
+        (["--seed", "-1"], "'-1' is not a whole number from 1 on"),
         (["--lr", "inf"], "invalid rate value: 'inf'"),
         (["--device", "teapot"], "'teapot' cannot be used: Expected one of cpu, cuda"),
         (["--model", "resnet18", "--option", "size=abc"], "size=abc is no side in pixels"),

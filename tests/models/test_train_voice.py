@@ -272,7 +272,7 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--data", "fer2013", "."], "fer2013 has no speech"),
         (["--data", "iemocap", "."], "no data set 'iemocap'"),
         (["--savee", "missing"], "no SAVEE speech below missing"),
-        (["--start", "missing.pt"], "missing.pt is not an artefact"),
+        (["--start", "missing.pt"], "missing.pt: No such file"),
         (["--mixup", "nan"], "argument --mixup: invalid rate value: 'nan'"),
         (["--label-smoothing", "5"], "argument --label-smoothing: invalid share value: '5'"),
         (["--non-speech", "3"], "argument --non-speech: invalid share value: '3'"),

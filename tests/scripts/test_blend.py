@@ -15,11 +15,14 @@ from models.torch_engine import Calibrated
 from scripts import blend
 from tests.models.datasets.trees import faces_tree
 
+VOICE = Path(__file__).resolve().parents[2] / "weights" / "audio_bilstm.pt"
 
-def artefact(path: Path, seed: int, width: int = 8) -> Calibrated:
+
+def artefact(path: Path, seed: int, width: int = 8, network: str = "face_resnet") -> Calibrated:
     torch.manual_seed(seed)
-    info = ArtefactInfo(path.stem, "face", "face_resnet", {"width": width}, size=48, channels=1, geometry=FER2013)
-    model = Calibrated(build("face_resnet", info.options), info).eval()
+    options = {"width": width} if network == "face_resnet" else {}
+    info = ArtefactInfo(path.stem, "face", network, options, size=48, channels=1, geometry=FER2013)
+    model = Calibrated(build(network, info.options), info).eval()
     model.save(path)
     return model
 
@@ -58,5 +61,22 @@ def test_two_networks_cannot_be_blended(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_damaged_artefact_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artefact(tmp_path / "old.pt", 0)
     (tmp_path / "new.pt").write_bytes(b"nothing")
-    with pytest.raises(SystemExit, match=r"new\.pt"):
+    with pytest.raises(
+        SystemExit, match=r"new\.pt is not an artefact of this project: no weights can be read from it$"
+    ):
         run(monkeypatch, tmp_path)
+    (tmp_path / "new.pt").unlink()
+    with pytest.raises(SystemExit, match=r"new\.pt: No such file or directory$"):
+        run(monkeypatch, tmp_path)
+    (tmp_path / "new.pt").write_bytes(VOICE.read_bytes())
+    with pytest.raises(SystemExit, match="it is a voice model, expected a face model"):
+        run(monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [("--share", "5"), ("--share", "nan"), ("--name", "a/b")])
+def test_what_is_no_share_or_no_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: tuple[str, str]
+) -> None:
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run(monkeypatch, tmp_path, *wrong)
+    assert wrong[0] in capsys.readouterr().err

@@ -76,8 +76,8 @@ def test_a_model_is_measured_on_what_it_knows_and_has_not_heard(
 
 
 def test_only_folds_are_joined() -> None:
-    assert models_of(["a", "b_fold0", "b_fold1", "c", "d_fold3"]) == [
-        ("a", ["a"]), ("b", ["b_fold0", "b_fold1"]), ("c", ["c"]), ("d", ["d_fold3"])
+    assert models_of(["a", "b_fold0", "b_fold1", "c", "d_fold3", "b_fold2"]) == [
+        ("a", ["a"]), ("b", ["b_fold0", "b_fold1", "b_fold2"]), ("c", ["c"]), ("d", ["d_fold3"])
     ]  # fmt: skip
 
 

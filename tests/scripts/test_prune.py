@@ -51,10 +51,13 @@ def test_what_cannot_be_pruned_is_said_in_one_line(folder: Path, monkeypatch: py
         run(monkeypatch, folder, "--width", 24)
     with pytest.raises(SystemExit, match=r"nowhere\.pt"):
         run(monkeypatch, folder, "--width", 8, of="nowhere.pt")
-    voice = Path(__file__).resolve().parents[2] / "weights" / "audio_bilstm.pt"
-    (folder / "wide.pt").write_bytes(voice.read_bytes())
-    with pytest.raises(SystemExit, match="holds audio_bilstm, and no face_resnet"):
-        run(monkeypatch, folder, "--width", 8)
+    artefact(folder / "other.pt", 0, network="mini_xception")
+    with pytest.raises(SystemExit, match="holds mini_xception, and no face_resnet"):
+        run(monkeypatch, folder, "--width", 8, of="other.pt")
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run(monkeypatch, folder, "--width", 8, "--name", "another/folder")
+    with pytest.raises(SystemExit, match="nothing can be written to"):
+        run(monkeypatch, folder, "--width", 8, "--weights", folder / "wide.pt")
 
 
 def test_a_network_of_fewer_labels_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

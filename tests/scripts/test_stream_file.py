@@ -10,7 +10,7 @@ import pytest
 
 from app.protocol import BINARY_AUDIO, BINARY_FRAME
 from app.settings import ROOT
-from scripts.stream_file import CHUNK, UnreadableFileError, address, media
+from scripts.stream_file import CHUNK, WIDTH, UnreadableFileError, address, jpeg, media
 from tests.models.datasets.trees import write_turned_film
 
 RATE = 16_000
@@ -82,6 +82,11 @@ def test_a_telephones_film_is_sent_upright(tmp_path: Path) -> None:
         picture = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_COLOR)
         assert picture.shape == seen.shape
         assert np.quantile(np.abs(picture - seen.astype(float)), 0.9) < 6
+
+
+def test_a_picture_however_wide_is_made_narrower() -> None:
+    sent = cv2.imdecode(np.frombuffer(jpeg(np.zeros((2, 3_000, 3), np.uint8)), np.uint8), cv2.IMREAD_COLOR)
+    assert sent.shape == (1, WIDTH, 3)
 
 
 def test_what_holds_nothing_is_named(tmp_path: Path) -> None:

@@ -86,3 +86,9 @@ def test_a_film_that_is_cut_short_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:600])  # its index, at the end, is gone
     with pytest.raises(UnreadableMediaError, match="dia125_utt3"):
         read_sound(path)
+
+
+def test_a_sound_file_of_what_are_no_numbers_is_named(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array([0.0, np.nan, 0.5]), 16_000, subtype="FLOAT")
+    with pytest.raises(UnreadableMediaError, match=r"a\.wav: some of its samples are no numbers"):
+        read_sound(tmp_path / "a.wav")
