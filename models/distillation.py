@@ -81,7 +81,9 @@ class Teachers:
             if len(kept_rows):
                 answers[kept_rows] = (self._answer(crops) + self._answer(crops.flip(3))) / 2
         memory.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(memory, answers=answers.numpy(), who=np.array(self._who))
+        fresh = memory.with_suffix(".tmp.npz")  # a run that is killed meanwhile leaves nothing that cannot be read
+        np.savez(fresh, answers=answers.numpy(), who=np.array(self._who))
+        fresh.replace(memory)
         return answers
 
     def __bool__(self) -> bool:
