@@ -51,7 +51,7 @@ class Calibrated(nn.Module):
         try:
             stored = torch.load(path, map_location="cpu", weights_only=True)
         except OSError as error:
-            raise ArtefactError(f"{path}: {error.strerror}") from error
+            raise ArtefactError(f"{path}: {error.strerror or error}") from error
         except Exception as error:  # whatever the damage makes it raise, with advice that nobody should follow
             raise ArtefactError(f"{path} is not an artefact of this project: no weights can be read from it") from error
         try:

@@ -41,6 +41,7 @@ from scripts.training_options import (
     complete,
     crop_side,
     digest,
+    file_name,
     finish,
     in_phases,
     share,
@@ -66,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="teachers see each picture once, as it is and mirrored, not each time as the pupil does: less time",
     )
-    parser.add_argument("--name", help="of the artefact (default: fer_resnet for the usual run, else the network's)")
+    parser.add_argument(
+        "--name", type=file_name, help="of the artefact (default: fer_resnet for the usual run, else the network's)"
+    )
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: as --start, or 40)")
     parser.add_argument(

@@ -49,6 +49,7 @@ from scripts.training_options import (
     complete,
     crop_side,
     digest,
+    file_name,
     finish,
     in_phases,
     whole_number,
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ravdess", type=Path, help="folder with Actor_01 ...: the voices of --synthetic")
     parser.add_argument("--fer2013", type=Path, help="folder with train/ and test/, or fer2013.csv: its faces")
     add_options(parser, "fusion", MODEL)
-    parser.add_argument("--name", default=MODEL, help="of the artefact (default: %(default)s)")
+    parser.add_argument("--name", type=file_name, default=MODEL, help="of the artefact (default: %(default)s)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
     parser.add_argument("--voice", type=Path, help="voice artefact (.pt) to start from, with --face")
     parser.add_argument("--face", type=Path, help="face artefact (.pt) to start from, with --voice")

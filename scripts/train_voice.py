@@ -45,6 +45,7 @@ from scripts.training_options import (
     chosen,
     complete,
     digest,
+    file_name,
     finish,
     in_phases,
     share,
@@ -89,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser, "voice", MODEL)
     add_teachers(parser)
     parser.add_argument(
-        "--name", help="of the artefact (default: the network's; NETWORK_foldK; NETWORK_DATA where RAVDESS has no part)"
+        "--name",
+        type=file_name,
+        help="of the artefact (default: the network's; NETWORK_foldK; NETWORK_DATA where RAVDESS has no part)",
     )
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():

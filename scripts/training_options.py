@@ -165,8 +165,6 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
         refuse(f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}")
     if len(options.labels) != len(LABELS):
         options.option["classes"] = len(options.labels)
-    if Path(options.name).name != options.name:
-        refuse(f"--name {options.name} is no name of a file; the folder is for --weights")
     if options.pretrained and not options.known.pretrained:
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)

@@ -276,7 +276,7 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--mixup", "nan"], "argument --mixup: invalid rate value: 'nan'"),
         (["--label-smoothing", "5"], "argument --label-smoothing: invalid share value: '5'"),
         (["--non-speech", "3"], "argument --non-speech: invalid share value: '3'"),
-        (["--name", "folds/mine"], "folds/mine is no name of a file"),
+        (["--name", "folds/mine"], "'folds/mine' is no name of a file"),
         (["--run", f"{__file__}/run"], f"nothing can be written to {__file__}/run: Not a directory"),
     ],
 )
