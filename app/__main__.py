@@ -3,27 +3,35 @@
 import errno
 import os
 import socket
+from typing import TYPE_CHECKING
 
-import uvicorn
-from fastapi import FastAPI
-from uvicorn.config import LOGGING_CONFIG
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
-from app.guard.entry import Entry
-from app.guard.wire import Wire
-from app.server import create_app
-from app.settings import Settings, load
-from app.watch.logs import use_json
+    from app.settings import Settings
+
+# What serves is imported where it is used: a process that looks at faces (FACE_PROCESSES) imports this module too.
 
 
 def main() -> None:
     """Run until interrupted."""
+    from app.server import create_app
+    from app.settings import load
+
     settings = load()
     refuse_no_place(settings.host, settings.port)  # before the models are loaded, which takes long
     serve(settings, create_app(settings))
 
 
-def serve(settings: Settings, application: FastAPI) -> None:
+def serve(settings: "Settings", application: "FastAPI") -> None:
     """Run an application of `create_app` as the settings say."""
+    import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
+
+    from app.guard.entry import Entry
+    from app.guard.wire import Wire
+    from app.watch.logs import use_json
+
     as_json = settings.log_format == "json"
     if as_json:
         use_json()

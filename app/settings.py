@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """Threads that one model call may use."""
     face_threads: Annotated[int, Field(ge=0, le=64)] = 0
     """Threads that look at frames, each at others; 0 is one for each core, at most eight."""
+    face_processes: Annotated[int, Field(ge=0, le=64)] = 0
+    """Processes that look at frames instead of those threads: more viewers for more memory. 0 has none."""
     max_batch: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests of different viewers that join one model call."""
     inference_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0

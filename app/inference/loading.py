@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
+from app.inference import face_process
 from app.settings import LATE, Settings
 from models import loading
-from models.artefact import ArtefactError
-from models.download import UnavailableError
+from models.crop import Framing
 from models.inference import FacePath, FusionModel, VoiceModel
 
 if TYPE_CHECKING:
-    from models.face_path import DetectedFacePath
+    from models.face_path import DetectedFacePath, Framed
     from models.onnx_engine import OnnxFusion
     from models.torch_engine import TorchFusion
 
@@ -31,8 +31,8 @@ class LoadingError(RuntimeError):
 class Models(NamedTuple):
     """Both paths' models, that of their fusion, and why the preferred face model could not be had.
 
-    `fusion` is None for late fusion; `fallback` where the face model could be had. `more_faces` are twins of `face`,
-    each for a thread of its own.
+    `fusion` is None for late fusion; `fallback` where the face model could be had. `more_faces` do as `face` does, each
+    for a thread of its own.
     """
 
     voice: VoiceModel
@@ -48,9 +48,29 @@ def load_models(settings: Settings) -> Models:
     Raises:
         LoadingError: an artefact is missing or damaged, or the engine is not installed.
     """
-    voice, fusion = load_voice(settings), load_fusion(settings)
+    fusion = load_fusion(settings)
+    if settings.face_processes:
+        return _with_processes(settings, fusion)
+    voice = load_voice(settings)
     face, fallback = load_face(settings, fusion)
     return Models(voice, face, fusion, fallback, _twins(face, settings))
+
+
+def _with_processes(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> Models:
+    from app.inference.processes import LostError, NotLoadedError, started
+
+    framing = None if fusion is None else Framing(fusion.size, fusion.channels, fusion.geometry)
+    try:
+        with started(
+            settings.face_processes,
+            _order(settings, framing),
+            settings.inference_timeout,
+            log_json=settings.log_format == "json",
+        ) as faces:
+            voice = load_voice(settings)  # meanwhile
+    except (LostError, NotLoadedError) as fault:
+        raise LoadingError(f"The models cannot be loaded: {fault}") from fault
+    return Models(voice, faces[0], fusion, faces[0].fallback, tuple(faces[1:]))
 
 
 def _twins(face: "DetectedFacePath", settings: Settings) -> tuple[FacePath, ...]:
@@ -79,8 +99,8 @@ def load_fusion(settings: Settings) -> "OnnxFusion | TorchFusion | None":
         return loading.load_fusion(settings.fusion, **how)
 
 
-def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> "tuple[DetectedFacePath, str | None]":
-    """Load what sees; each reading has the face's crop as `fusion` takes it, if there is one.
+def load_face(settings: Settings, fusion: "Framed | None") -> "tuple[DetectedFacePath, str | None]":
+    """Load what sees; each reading has the face's crop as the fusion model takes it, if there is one.
 
     Returns:
         It, and why it is not the preferred model (None where it is).
@@ -88,17 +108,22 @@ def load_face(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> 
     Raises:
         LoadingError: as in `load_models`.
     """
-    with _loading(settings) as how:
-        from models.face_path import load_face_path
+    with _loading(settings):
+        return face_process.load(_order(settings, fusion))
 
-        return load_face_path(
-            settings.face_model,
-            detector_confidence=settings.detector_confidence,
-            max_pixels=settings.max_frame_pixels,
-            detect_every=settings.detect_every,
-            fusion=fusion,
-            **how,
-        )
+
+def _order(settings: Settings, fusion: "Framed | None") -> face_process.Order:
+    return face_process.Order(
+        name=settings.face_model,
+        engine=settings.inference_engine,
+        providers=settings.onnx_providers,
+        weights_dir=settings.weights_dir,
+        threads=settings.inference_threads,
+        detector_confidence=settings.detector_confidence,
+        max_pixels=settings.max_frame_pixels,
+        detect_every=settings.detect_every,
+        fusion=fusion,
+    )
 
 
 class _How(TypedDict):
@@ -120,5 +145,5 @@ def _loading(settings: Settings) -> Iterator[_How]:
             weights_dir=settings.weights_dir,
             threads=settings.inference_threads,
         )
-    except (ArtefactError, UnavailableError, ImportError, OSError) as fault:
+    except face_process.FAULTS as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault

@@ -68,12 +68,12 @@ class Subject:
         """From the start of the process until it answered that it is ready."""
 
     def cpu_seconds(self) -> float:
-        """Return what it has used of processors so far."""
-        return cpu_seconds([self._process.pid])
+        """Return what it and its processes have used of processors so far."""
+        return cpu_seconds(family(self._process.pid))
 
     def memory_mb(self) -> float:
-        """Return its resident memory."""
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        """Return its resident memory and that of its processes; what these share counts for each."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self._process.pid))
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def log(self) -> str:
@@ -118,6 +118,14 @@ def started(
     """Start a server for each of these sets of cores, one after the other, and end them all."""
     with ExitStack() as stack:
         yield [stack.enter_context(Subject(module, settings, cores)) for cores in places]
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that it or one of them has started."""
+    children = [
+        int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+    ]
+    return [pid, *(one for child in children for one in family(child))]
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import struct
@@ -163,6 +164,37 @@ async def test_sigterm_tells_viewers_and_ends_in_time_though_a_model_hangs_and_s
             assert await asyncio.to_thread(server.stop, signal.SIGTERM, 5) == 0, server.log()
             assert viewer.farewell == ("restart", 1012)
             assert "hangs, and is left behind" in server.log()
+
+
+async def test_a_process_of_faces_that_is_killed_costs_an_error_and_none_outlives_the_server() -> None:
+    with Module(FACE_PROCESSES="1") as server:
+        async with watched(server.stream, "inference_failed") as viewer:
+            (before,) = faces(server)
+            os.kill(before, signal.SIGKILL)
+            began = len(viewer.results)
+            await viewer.until_error()
+            await viewer.until("ok", began + 1)
+        (after,) = faces(server)
+        assert after != before
+        assert await asyncio.to_thread(server.stop, signal.SIGINT, 5) == 0, server.log()
+        assert not runs(after)
+        server.start()
+        (last,) = faces(server)
+        server.kill()
+        async with asyncio.timeout(5):
+            while runs(last):  # noqa: ASYNC110 - it sees by itself that the server is gone
+                await asyncio.sleep(0.05)
+
+
+def faces(server: Server) -> list[int]:
+    """Return the processes that look at faces for a server."""
+    children = Path(f"/proc/{server.pid}/task").glob("*/children")
+    found = [int(pid) for path in children for pid in path.read_text().split()]
+    return [pid for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 async def test_python_m_app_ends_as_orderly() -> None:

@@ -1,0 +1,160 @@
+"""The face path in processes of their own.
+
+Python runs one thread of a process at a time, and faces would take turns with the event loop. Beside that, a frame that
+crashes a decoder or makes it hang costs a process that is started anew, and nobody's stream.
+"""
+
+import logging
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, Literal
+
+from app.inference.face_process import About, Order, serve
+from models.inference import FaceModel, FaceReading, Float32, InvalidImageError, Trace, UInt8
+
+log = logging.getLogger(__name__)
+
+Task = Literal["analyse", "classify"]
+
+
+class NotLoadedError(RuntimeError):
+    """The process cannot load its face path, for a reason that one line tells."""
+
+
+class LostError(RuntimeError):
+    """The process ended or hangs; the next question starts another."""
+
+
+class Classifier:
+    """The face model in that process. A `models.inference.FaceModel`."""
+
+    def __init__(self, process: "FaceProcess", about: About) -> None:
+        self._process = process
+        self.name, self.traits = about.name, about.traits
+        self.size, self.channels = about.size, about.channels
+
+    def predict(self, crops: UInt8) -> Float32:
+        """Map crops [B, size, size, channels] to probabilities [B, 7]."""
+        probs: Float32 = self._process.ask("classify", crops)
+        return probs
+
+
+class FaceProcess:
+    """Asks the face path of a process that it starts. A `models.inference.FacePath`; one thread owns it.
+
+    Args:
+        order: What the process is to load.
+        patience: Seconds after which an answer counts as lost.
+        log_json: Whether the process logs as JSON.
+
+    Attributes:
+        fallback: Why the preferred face model could not be had, or None; known once it is `ready`, as its model is.
+    """
+
+    name: str
+    model: FaceModel
+    fallback: str | None
+
+    def __init__(self, order: Order, patience: float, *, log_json: bool = False) -> None:
+        self._order = order
+        self._patience = patience
+        self._log_json = log_json
+        self._start()
+
+    def ready(self) -> None:
+        """Wait until the process has loaded.
+
+        Raises:
+            NotLoadedError: It cannot.
+            LostError: It ended before.
+        """
+        about = self._answer(None)
+        if not isinstance(about, About):
+            raise NotLoadedError(about)
+        self.name, self.fallback = about.name, about.fallback
+        self.model = Classifier(self, about)
+
+    def analyse(
+        self, jpegs: Sequence[bytes], traces: Sequence[Trace | None] = ()
+    ) -> list[FaceReading | InvalidImageError]:
+        """Return one outcome for each JPEG [B], in order.
+
+        Raises:
+            LostError: The process ended meanwhile, or hangs and was ended.
+        """
+        outcomes: list[FaceReading | InvalidImageError] = self.ask("analyse", jpegs, traces)
+        return outcomes
+
+    def ask(self, task: Task, *arguments: object) -> Any:
+        """Have the process do a task; one that was lost is replaced before.
+
+        Raises:
+            LostError: As in `analyse`.
+            RuntimeError: The task failed.
+        """
+        if self._line.closed:
+            self._start()
+            self.ready()
+        try:
+            self._line.send((task, arguments))
+        except OSError as fault:
+            raise self._lost() from fault
+        answer = self._answer(self._patience)
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._line.close()
+        self._process.kill()
+        self._process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, there = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(there, self._order), kwargs={"log_json": self._log_json}, name="face path", daemon=True
+        )
+        self._process.start()
+        there.close()
+
+    def _answer(self, patience: float | None) -> Any:
+        try:
+            if not self._line.poll(patience):
+                raise TimeoutError(f"no answer in {patience:g} seconds")
+            return self._line.recv()
+        except (OSError, EOFError) as fault:  # a TimeoutError is one
+            raise self._lost() from fault
+
+    def _lost(self) -> LostError:
+        self.close()
+        log.error("The process of the face path was lost (exit code %s)", self._process.exitcode)
+        return LostError("the process of the face path was lost")
+
+
+@contextmanager
+def started(count: int, order: Order, patience: float, *, log_json: bool = False) -> Iterator[list[FaceProcess]]:
+    """Start processes, and wait at the end of the context until all have loaded; an error there ends them all.
+
+    The first is waited for before the others start: what it has to download they find there.
+
+    Raises:
+        NotLoadedError: One cannot load its face path.
+        LostError: One ended before.
+    """
+    with ExitStack() as stack:
+        processes: list[FaceProcess] = []
+
+        def start() -> None:
+            processes.append(stack.enter_context(closing(FaceProcess(order, patience, log_json=log_json))))
+
+        start()
+        yield processes
+        processes[0].ready()
+        for _ in range(1, count):
+            start()
+        for process in processes[1:]:
+            process.ready()
+        stack.pop_all()
