@@ -15,7 +15,7 @@ from app.inference.interface import Inference, InvalidImageError
 from app.inference.loading import LoadingError
 from app.settings import Settings
 
-SETTINGS = Settings(_env_file=None, face_model="fer_resnet", inference_timeout=60)
+SETTINGS = Settings(_env_file=None, face_model="fer_resnet", fusion="concat", inference_timeout=60)
 
 
 async def answers(inference: Inference, questions: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,8 @@ async def answers(inference: Inference, questions: dict[str, Any]) -> dict[str, 
     seen = [await inference.face(questions[name].tobytes()) for name in sorted(questions) if name.startswith("jpeg")]
     told["face"] = np.stack([reading.probs for reading in seen])
     told["box"] = np.array([(r.box.x, r.box.y, r.box.width, r.box.height) for r in seen if r.box])
+    told["crop"] = np.stack([reading.crop for reading in seen])
+    told["fusion"] = np.stack([await inference.fusion(window, told["crop"][0]) for window in questions["windows"]])
     try:
         await inference.face(b"\xff\xd8 nothing")
     except InvalidImageError as error:
@@ -58,16 +60,17 @@ async def load(inference: Inference, picture: bytes) -> None:
 
 def main() -> None:
     """Do what the command line says."""
-    from app.inference.ray import connect  # not where pytest imports this: Ray warns
+    from app.inference import ray  # not where pytest imports this: it warns
 
     command, path, *out = sys.argv[1:]
-    inference = connect(SETTINGS)
+    inference = ray.connect(SETTINGS)
     if command == "load":
         asyncio.run(load(inference, Path(path).read_bytes()))
         return
     told = asyncio.run(answers(inference, dict(np.load(path))))
+    ray.VOICE = "Nobody"
     try:
-        connect(SETTINGS.model_copy(update={"fusion": "concat"}))
+        ray.connect(SETTINGS)
     except LoadingError as error:
         told["missing"] = str(error)
     np.savez(out[0], **told)

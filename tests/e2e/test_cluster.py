@@ -51,6 +51,7 @@ for (let page = 0; page < %d; page += 1) {
 PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "DETECT_EVERY": "1"} | {
     "ADMISSION_LOAD": "0",
     "LOG_FORMAT": "json",
+    "FUSION": "concat",
 }
 """A result tells of the last window and the last picture alone, however they fell between the ticks."""
 QUICK = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 1)}
@@ -110,13 +111,13 @@ async def test_its_answers_are_those_of_one_process(cluster: Cluster, media: Med
         _, complaint = await process.communicate()
     assert process.returncode == 0, complaint.decode() + cluster.log()
     there = dict(np.load(tmp_path / "answers.npz"))
-    assert "'Fusion'" in str(there.pop("missing"))  # which nobody deployed
+    assert "'Nobody'" in str(there.pop("missing"))  # whom nobody deployed
     local = LocalInference(*load_models(SETTINGS)[:3])
     here = await answers(local, questions)
     local.close()
     assert set(there) == set(here)
     assert (str(there["about"]), str(there["broken"])) == (here["about"], here["broken"])
-    for kind in ("voice", "statistics", "face", "box"):
+    for kind in ("voice", "statistics", "face", "box", "crop", "fusion"):
         assert there[kind] == pytest.approx(here[kind], abs=1e-5)
 
 
@@ -128,6 +129,10 @@ async def test_a_stream_says_the_same_in_a_cluster_and_in_one_process(cluster: C
         assert there[path]["state"] == here[path]["state"] == "ok"
         assert there[path]["label"] == here[path]["label"]
         assert there[path]["probs"] == pytest.approx(here[path]["probs"], abs=1e-4)  # as rounded on the wire
+    late = {
+        label: 0.6 * share + 0.4 * there["face"]["probs"][label] for label, share in there["voice"]["probs"].items()
+    }
+    assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the fusion network
 
 
 async def test_load_brings_a_replica_whose_death_costs_no_viewer_and_rest_takes_it_away(
@@ -171,23 +176,6 @@ async def test_a_stopped_ingress_closes_with_1012_and_the_page_comes_back_elsewh
         log.close()
     assert {tuple(end) for end in ends} == {("restart", 1012)}
     assert 1 <= len(ends) < len(held)  # one replica is left, and kept those that it had
-
-
-# This one comes last: it changes the cluster's models.
-
-
-async def test_features_are_fused_in_a_cluster_as_in_one_process(cluster: Cluster, media: Media) -> None:
-    cluster.change({"Face": small(1, 1)}, FUSION="concat")
-    is_fusing = lambda: cluster.is_ready() and len(cluster.running("Fusion")) == 1  # noqa: E731 - asked again and again
-    assert await asyncio.to_thread(until, is_fusing, 120), cluster.log()
-    with Server(**PLAIN, FUSION="concat") as server:
-        here, there = await same_stream(server, cluster, media)
-    late = {
-        label: 0.6 * share + 0.4 * there["face"]["probs"][label] for label, share in there["voice"]["probs"].items()
-    }
-    assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the network
-    assert there["fused"]["label"] == here["fused"]["label"]
-    assert there["fused"]["probs"] == pytest.approx(here["fused"]["probs"], abs=1e-4)
 
 
 async def same_stream(server: Server, cluster: Cluster, media: Media) -> tuple[dict[str, Any], dict[str, Any]]:
