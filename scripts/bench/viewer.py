@@ -13,6 +13,8 @@ from scripts.bench import wire
 from scripts.bench.material import Material
 
 CHUNK_SECONDS = 0.1
+MOST_WAITING = 3
+"""As in `static/js/pacing.js`."""
 REMEMBERED = 200
 """Newest ids whose time of sending is known: 20 s of them."""
 
@@ -38,9 +40,18 @@ class Envelopes:
 
     def __init__(self, material: Material, *, binary: bool) -> None:
         self._binary = binary
-        make = self._binary_part if binary else self._json_part
-        self.chunks = [make("audio", "pcm16", BINARY_AUDIO, payload) for payload in material.chunks]
-        self.frames = [make("frame", "jpeg", BINARY_FRAME, payload) for payload in material.frames]
+        self._make = self._binary_part if binary else self._json_part
+        self._chunks = material.chunks
+        self._sounds: dict[tuple[int, int], tuple[bytes, bytes]] = {}  # made when they are first asked for
+        self.frames = [self._make("frame", "jpeg", BINARY_FRAME, payload) for payload in material.frames]
+
+    def sound(self, first: int, count: int) -> tuple[bytes, bytes]:
+        """Return the head and the tail of a message with so many chunks in a row; after the last comes the first."""
+        place = first % len(self._chunks), count
+        if place not in self._sounds:
+            payload = b"".join(self._chunks[(first + i) % len(self._chunks)] for i in range(count))
+            self._sounds[place] = self._make("audio", "pcm16", BINARY_AUDIO, payload)
+        return self._sounds[place]
 
     def message(self, part: tuple[bytes, bytes], number: int) -> bytes:
         """Return what goes over the wire."""
@@ -60,7 +71,7 @@ class Envelopes:
 
 
 class Viewer(asyncio.Protocol):
-    """Sends a chunk of sound every 0.1 s, and frames as `static/js/pacing.js` does, from `ready` on.
+    """Has a chunk of sound every 0.1 s, and sends sound and frames as `static/js/pacing.js` does, from `ready` on.
 
     Args:
         envelopes: What to send.
@@ -85,6 +96,8 @@ class Viewer(asyncio.Protocol):
         self._unused: int | None = None
         self._started = 0.0
         self._chunk = 0
+        self._waiting = 0  # chunks
+        self._waits_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._shutter: asyncio.TimerHandle | None = None
 
@@ -138,6 +151,7 @@ class Viewer(asyncio.Protocol):
                 used = message["used"]
                 ages = [self._age(medium, used[medium], at) for medium in ("audio", "frame")]
                 self.log.results.append((at, *ages, message["dropped"]["results"]))
+                self._waits_until = at + self._interval / 2 - message["ms"]["total"] / 1000
                 self._pace(used["frame"], message["ms"]["total"] / 1000)
 
     def _age(self, medium: str, number: int | None, at: float) -> float | None:
@@ -151,9 +165,11 @@ class Viewer(asyncio.Protocol):
         return at - sent[0][1] if sent and sent[0][0] == number else None
 
     def _send_chunk(self) -> None:
-        chunks = self._envelopes.chunks
-        self._send("audio", chunks[(self._begin + self._chunk) % len(chunks)])
         self._chunk += 1
+        self._waiting += 1
+        if self._loop.time() >= self._waits_until or self._waiting > MOST_WAITING:
+            self._send("audio", self._envelopes.sound(self._begin + self._chunk - self._waiting, self._waiting))
+            self._waiting = 0
         self._timer = self._loop.call_at(self._started + self._chunk * CHUNK_SECONDS, self._send_chunk)
 
     def _send_frame(self) -> None:

@@ -1,12 +1,12 @@
 /**
- * Carries what the devices give to a stream: each chunk of sound, and one picture for each result.
+ * Carries what the devices give to a stream: the sound, and one picture for each result, when it is time (`pacing.js`).
  *
  * Events (with `detail`):
  *   unsent   {}: some sound was left out, because the stream cannot carry it now
  *   picture  {isPaused}: for seconds the camera has had no new picture though one was due; or it has one again
  */
 
-import { FramePacer } from "./pacing.js";
+import { FramePacer, SoundPacer } from "./pacing.js";
 
 const PUMP_MS = 50;
 /** Without a new picture for this long the camera, or this hidden tab, has gone to sleep. */
@@ -16,6 +16,7 @@ export class Feed extends EventTarget {
   #capture;
   #stream;
   #pacer = new FramePacer(500);
+  #soundPacer = new SoundPacer(500);
   #timer = null;
   #lastPicture = 0; // or when none was called for
   #isPaused = false;
@@ -26,10 +27,12 @@ export class Feed extends EventTarget {
     this.#capture = capture;
     this.#stream = stream;
     capture.addEventListener("audio", ({ detail }) => this.#carrySound(detail.samples));
-    stream.addEventListener("ready", ({ detail }) => (this.#pacer = new FramePacer(detail.settings.result_interval * 1000)));
-    stream.addEventListener("result", ({ detail: { result } }) =>
-      this.#pacer.result(result.used.frame, result.ms.total, performance.now()),
-    );
+    stream.addEventListener("ready", ({ detail }) => this.#keepStep(detail.settings.result_interval * 1000));
+    stream.addEventListener("result", ({ detail: { result } }) => {
+      const now = performance.now();
+      this.#pacer.result(result.used.frame, result.ms.total, now);
+      this.#soundPacer.result(result.ms.total, now);
+    });
   }
 
   start() {
@@ -44,8 +47,14 @@ export class Feed extends EventTarget {
     this.#tellPaused(false);
   }
 
+  #keepStep(intervalMs) {
+    this.#pacer = new FramePacer(intervalMs);
+    this.#soundPacer = new SoundPacer(intervalMs);
+  }
+
   #carrySound(samples) {
-    const isUnsent = this.#stream.sendAudio(samples) === null && this.#stream.isReady;
+    const due = this.#soundPacer.add(samples, performance.now());
+    const isUnsent = due !== null && this.#stream.sendAudio(due) === null && this.#stream.isReady;
     if (isUnsent) this.#say("unsent", {});
     if (this.#timer !== null) this.#pump();
   }

@@ -114,6 +114,39 @@ test("sound goes at once, and calls for pictures where timers sleep", async () =
   assert.deepEqual(stream.sent, [samples, "picture"]);
 });
 
+test("sound of the first half of an interval goes together, of the second at once", () => {
+  const sent = () => stream.sent.map((samples) => [...samples]);
+  const speaks = (number) => {
+    now += 100;
+    devices.speaks(Int16Array.of(number, -number));
+  };
+  speaks(1);
+  assert.deepEqual(sent(), [[1, -1]], "nobody has looked at any yet");
+  used(null); // after 10 ms of work, so that until 240 ms from now sound is in no hurry
+  speaks(2);
+  speaks(3);
+  assert.equal(stream.sent.length, 1);
+  speaks(4);
+  assert.deepEqual(sent().at(-1), [2, -2, 3, -3, 4, -4]);
+  speaks(5);
+  assert.deepEqual(sent().at(-1), [5, -5]);
+  assert.equal(stream.sent.length, 3);
+  assert.deepEqual(told, []);
+});
+
+test("sound does not wait for more than three chunks, nor over a new beginning", () => {
+  stream.says("ready", { settings: { result_interval: 5 } });
+  used(null);
+  for (const number of [1, 2, 3]) devices.speaks(Int16Array.of(number));
+  assert.deepEqual(stream.sent, []);
+  devices.speaks(Int16Array.of(4));
+  assert.deepEqual(stream.sent.map((samples) => [...samples]), [[1, 2, 3, 4]]);
+  devices.speaks(Int16Array.of(5));
+  stream.says("ready", { settings: { result_interval: 5 } });
+  devices.speaks(Int16Array.of(6));
+  assert.deepEqual([...stream.sent.at(-1)], [6]);
+});
+
 test("sound that a ready stream does not take is told", () => {
   stream.carries = false;
   devices.speaks(new Int16Array(4));
