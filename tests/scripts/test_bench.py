@@ -65,7 +65,9 @@ def test_what_a_viewer_sends_is_understood_by_a_websocket_server_and_by_the_prot
     envelopes = Envelopes(material, binary=binary)
     server = ServerProtocol(max_size=None)
     request = wire.request("127.0.0.1", 8000)
-    sent = request + envelopes.message(envelopes.sound(3, 2), 17) + envelopes.message(envelopes.frames[1], 4_000_000_000)
+    sent = (
+        request + envelopes.message(envelopes.sound(3, 2), 17) + envelopes.message(envelopes.frames[1], 4_000_000_000)
+    )
     server.receive_data(sent)
     opening, sound, picture = server.events_received()
     server.send_response(server.accept(opening))
