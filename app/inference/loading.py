@@ -68,7 +68,7 @@ def _with_processes(settings: Settings, fusion: "OnnxFusion | TorchFusion | None
             log_json=settings.log_format == "json",
         ) as faces:
             voice = load_voice(settings)  # meanwhile
-    except (LostError, NotLoadedError) as fault:
+    except (LostError, NotLoadedError, OSError) as fault:
         raise LoadingError(f"The models cannot be loaded: {fault}") from fault
     return Models(voice, faces[0], fusion, faces[0].fallback, tuple(faces[1:]))
 

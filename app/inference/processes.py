@@ -113,12 +113,13 @@ class FaceProcess:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._line, there = context.Pipe()
-        self._process = context.Process(
+        line, there = context.Pipe()
+        process = context.Process(
             target=serve, args=(there, self._order), kwargs={"log_json": self._log_json}, name="face path", daemon=True
         )
-        self._process.start()
-        there.close()
+        with there:
+            process.start()
+        self._line, self._process = line, process
 
     def _answer(self, patience: float | None) -> Any:
         try:
