@@ -1,5 +1,6 @@
 """What runs in a process of the face path (`app.inference.processes`). It imports little, so that it is there soon."""
 
+import contextlib
 import signal
 import traceback
 from multiprocessing.connection import Connection
@@ -72,13 +73,11 @@ def serve(line: Connection, order: Order, *, log_json: bool) -> None:
     model = path.model
     line.send(About(path.name, model.traits, model.size, model.channels, fallback))
     tasks: dict[str, Any] = {"analyse": path.analyse, "classify": model.predict}
-    while True:
-        try:
+    with contextlib.suppress(EOFError, OSError):  # the other end has been closed
+        while True:
             task, arguments = line.recv()
-        except EOFError:
-            return
-        try:
-            answer = tasks[task](*arguments)
-        except Exception:  # told whoever asked, who logs it
-            answer = RuntimeError(f"in the process of the face path\n{traceback.format_exc()}")
-        line.send(answer)
+            try:
+                answer = tasks[task](*arguments)
+            except Exception:  # told whoever asked, who logs it
+                answer = RuntimeError(f"in the process of the face path\n{traceback.format_exc()}")
+            line.send(answer)
