@@ -51,12 +51,8 @@ def load(order: Order) -> "tuple[DetectedFacePath, str | None]":
     """
     from models.face_path import load_face_path
 
-    engine, providers, wish = order.engine, order.providers, order._asdict()
-    del wish["providers"]
-    if engine == "onnx":
-        from models.onnx_engine import choose_providers
-
-        choose_providers(providers)
+    wish = order._asdict()
+    del wish["providers"]  # which are a whole process's choice
     return load_face_path(**wish)
 
 
@@ -66,6 +62,10 @@ def serve(line: Connection, order: Order, *, log_json: bool) -> None:
     if log_json:
         use_json()
     try:
+        if order.engine == "onnx":
+            from models.onnx_engine import choose_providers
+
+            choose_providers(order.providers)
         path, fallback = load(order)
     except FAULTS as fault:
         line.send(str(fault))
