@@ -17,6 +17,7 @@ from app import protocol
 from app.guard.limits import Allowance
 from app.guard.wire import EXTENSION, Shortcut
 from app.inference.interface import Inference, InferenceError, InvalidImageError
+from app.moments import Moments
 from app.settings import Settings
 from app.viewer.fusing import Pair
 from app.viewer.hearing import Window
@@ -41,17 +42,26 @@ class Connection:
         inference: Answers for the models.
         name: Of the session, drawn at random.
         visit: Takes what happens.
+        moments: At which results are due, one for all viewers.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, socket: WebSocket, settings: Settings, inference: Inference, name: str, visit: Visit, clock: Clock
+        self,
+        socket: WebSocket,
+        settings: Settings,
+        inference: Inference,
+        name: str,
+        visit: Visit,
+        moments: Moments,
+        clock: Clock,
     ) -> None:
         self._socket = socket
         self._settings = settings
         self._inference = inference
         self._name = name
         self._visit = visit
+        self._moments = moments
         self._clock = clock
         self._session = Session(
             settings, clock(), inference.voice_traits, inference.face_traits, inference.fusion_traits
@@ -157,7 +167,7 @@ class Connection:
         while True:
             due, missed = schedule.next(self._clock())
             self._session.miss_results(missed)
-            await asyncio.sleep(max(0.0, due - self._clock()))
+            await self._moments.until(due)
             started = self._clock()
             self._allowance.stay(started)
             self._visit.ticked(started - due, missed)

@@ -17,6 +17,7 @@ from app.guard.access import Access
 from app.guard.addresses import Addresses
 from app.guard.wire import EXTENSION
 from app.inference.interface import Inference
+from app.moments import Moments
 from app.settings import Settings
 from app.watch.telemetry import Telemetry
 
@@ -46,6 +47,7 @@ class Streaming:
         self._inference = inference
         self._telemetry = telemetry or Telemetry(settings, clock=clock)
         self._clock = clock
+        self._moments = Moments(clock)
         self._addresses = Addresses(settings.max_viewers_per_address)
         self.access = Access(settings, clock)
         self._here: set[asyncio.Task[Any]] = set()
@@ -128,7 +130,9 @@ class Streaming:
         try:
             with self._telemetry.visit(name) as visit:
                 async with self._until_drained():
-                    await Connection(socket, self._settings, self._inference, name, visit, self._clock).run()
+                    await Connection(
+                        socket, self._settings, self._inference, name, visit, self._moments, self._clock
+                    ).run()
         finally:
             self.viewers -= 1
 

@@ -11,10 +11,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from math import atan2
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,8 +37,7 @@ SAME_FACE: Final = 0.3
 _STARTUP_NOTICES: Final = (b"Created TensorFlow Lite XNNPACK delegate",)
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(NamedTuple):
     """One face: its box, the eyes' centres and the detector's confidence.
 
     All coordinates are fractions of the frame; the box may reach beyond it. "Right" is the person's own.
@@ -86,7 +84,7 @@ class FaceDetector:
         if not faces:
             height, width = image.shape[:2]
             faces = [
-                replace(face, box=apply_geometry(face.box, FULL_TO_SHORT, width, height))
+                face._replace(box=apply_geometry(face.box, FULL_TO_SHORT, width, height))
                 for face in self.find(image, FULL_RANGE)
             ]
         return max(faces, key=lambda face: face.box.width, default=None)

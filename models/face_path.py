@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -114,7 +113,7 @@ class DetectedFacePath:
             for index, row in zip(with_face, probs, strict=True):
                 reading = outcomes[index]
                 assert isinstance(reading, FaceReading)  # noqa: S101 - what `with_face` points to, by construction
-                outcomes[index] = replace(reading, probs=row)
+                outcomes[index] = reading._replace(probs=row)
         return outcomes
 
     def twin(self, detector: Detector) -> "DetectedFacePath":

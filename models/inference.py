@@ -5,7 +5,7 @@ Nothing here imports a framework; `models.onnx_engine` and `models.torch_engine`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ MAX_PIXELS = 1920 * 1080
 """Default limit on width x height of a frame: full HD."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A face's bounding box; all four numbers are fractions of the frame's width and height."""
 
     x: float
@@ -53,8 +52,7 @@ class Located(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trace:
+class Trace(NamedTuple):
     """What finds a face again in its viewer's next frame (`models.tracking`).
 
     Attributes:
@@ -70,8 +68,7 @@ class Trace:
     frames: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FaceReading:
+class FaceReading(NamedTuple):
     """What the face path found in one frame: all fields are None where there is no face.
 
     `probs` has shape [7] in the order of `labels.LABELS` and sums to one. `crop` is the crop as a fusion network

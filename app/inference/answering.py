@@ -96,7 +96,8 @@ def fuse(model: FusionModel, questions: Sequence[FusionQuestion]) -> list[Float3
 
 def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:
     """Pass an answer on, unless it is none: in a history it would stay for seconds, in a reference for good."""
-    if probs.shape != (len(LABELS),) or not (probs >= 0).all() or not 0 < probs.sum() < np.inf:
+    values = probs.tolist()  # of so few numbers Python's own are faster
+    if probs.shape != (len(LABELS),) or not (min(values) >= 0 and 0 < sum(values) < np.inf):
         return InferenceError("the model's answer is not a set of probabilities")
     if statistics is not None and (statistics.shape != (REFERENCE,) or not np.isfinite(statistics).all()):
         return InferenceError("the model's description of a voice is not a set of statistics")

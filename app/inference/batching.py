@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -34,7 +35,8 @@ class Batcher(Generic[Item, Outcome]):
     """Runs `run` on batches of what viewers submit, on a thread of its own.
 
     Greedy: a batch is everything that waits when the model becomes free, at most `max_batch`. So a
-    lone viewer never waits, and many viewers share calls.
+    lone viewer never waits, and many viewers share calls. What is submitted in one turn of the event loop is handed
+    to the thread together, at the turn's end: else the first would be asked alone, and the others after it.
 
     A call that hangs cannot be ended. Until it ends by itself nothing more is put behind it, so that what waits stays
     little. A thread that is killed is replaced, and what it was at fails.
@@ -66,6 +68,8 @@ class Batcher(Generic[Item, Outcome]):
         self._observe = observe
         self.closed = False
         self._failing = False
+        self._coming: deque[_Question[Item, Outcome]] = deque()  # to be handed over
+        self._loop: asyncio.AbstractEventLoop | None = None  # at the end of whose turn that is done
         self._waiting: queue.SimpleQueue[_Question[Item, Outcome] | None] = queue.SimpleQueue()
         self._batch: list[tuple[Item, asyncio.Future[Outcome]]] = []  # under way
         self._called: float | None = None  # when
@@ -75,7 +79,7 @@ class Batcher(Generic[Item, Outcome]):
     @property
     def pending(self) -> int:
         """How many items have no outcome yet, about: the thread goes on meanwhile."""
-        return self._waiting.qsize() + sum(not answer.done() for _, answer in self._batch)
+        return len(self._coming) + self._waiting.qsize() + sum(not answer.done() for _, answer in self._batch)
 
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
@@ -92,9 +96,13 @@ class Batcher(Generic[Item, Outcome]):
                 log.error("%s hangs: a call has not ended in %g seconds", self._name, self._patience)
                 self._hanging = called
             raise InferenceError(f"{self._name} hangs")
-        question: _Question[Item, Outcome] = _Question([item], asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        question: _Question[Item, Outcome] = _Question([item], loop.create_future())
         del item
-        self._waiting.put(question)
+        self._coming.append(question)
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._hand_over)
         try:
             return await question.answer
         finally:
@@ -106,11 +114,17 @@ class Batcher(Generic[Item, Outcome]):
         A thread that does not end in `LAST_CALL_SECONDS` is left to itself, and dies with the process.
         """
         if not self.closed:
+            self._hand_over()
             self.closed = True
             self._waiting.put(None)
         self._thread.join(LAST_CALL_SECONDS)
         if self._thread.is_alive():
             log.warning("%s hangs, and is left behind", self._name)
+
+    def _hand_over(self) -> None:
+        self._loop = None
+        while self._coming:
+            self._waiting.put(self._coming.popleft())
 
     def _start(self) -> threading.Thread:
         thread = threading.Thread(target=self._live, name=self._name, daemon=True)

@@ -78,7 +78,7 @@ class KnownFace:
     ) -> list[FaceReading | InvalidImageError]:
         """Return one outcome for each JPEG, in order."""
         return [
-            replace(outcome, probs=_multiplied(outcome.probs, self._learnt.face))
+            outcome._replace(probs=_multiplied(outcome.probs, self._learnt.face))
             if isinstance(outcome, FaceReading) and outcome.probs is not None
             else outcome
             for outcome in self._path.analyse(jpegs, traces)

@@ -7,7 +7,6 @@ import json
 import logging
 import struct
 import weakref
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,7 +98,7 @@ class FusedAnswers(Answers):
             return reading
         crop = face_crop(jpeg)
         self.crops.append(weakref.ref(crop))
-        return replace(reading, crop=crop)
+        return reading._replace(crop=crop)
 
     async def fusion(self, window, crop):
         self.questions.append((window.tobytes(), crop.tobytes()))

@@ -526,7 +526,7 @@ class CroppingFaces(FirstByteFaces):
     def _read(self, label: int) -> FaceReading:
         reading = super()._read(label)
         crop = np.full((8, 8, 1), (label + 2) % 7, np.uint8)
-        return reading if reading.box is None else replace(reading, crop=crop)
+        return reading if reading.box is None else reading._replace(crop=crop)
 
 
 def test_a_model_that_hears_and_sees_at_once_is_put_beside_late_fusion(root: Path, tmp_path: Path) -> None:

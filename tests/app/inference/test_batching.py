@@ -271,3 +271,32 @@ async def test_a_thread_that_is_killed_from_outside_while_it_waits_is_replaced(c
     assert not thread.is_alive()
     assert "was killed" in caplog.text
     batcher.close()
+
+
+async def test_what_is_submitted_in_one_turn_is_asked_together_though_the_model_is_free(gate, batcher):
+    gate.go.set()
+    assert await asyncio.gather(*(batcher.submit(item) for item in (2, 4, 6))) == [4, 8, 12]
+    assert gate.batches == [[2, 4, 6]]
+
+
+async def test_what_is_not_yet_handed_over_when_the_batcher_is_closed_fails(gate, batcher):
+    gate.go.set()
+    waiting = asyncio.create_task(batcher.submit(2))
+    asyncio.get_running_loop().call_soon(batcher.close)  # after the task's first step, before the turn's end
+    with pytest.raises(InferenceError, match="closed"):
+        await waiting
+    assert gate.batches == []
+
+
+def test_an_event_loop_that_ended_before_it_handed_over_holds_up_no_other(gate, batcher):
+    gate.go.set()
+    ended = asyncio.new_event_loop()
+    question = batcher.submit(2)
+    ended.run_until_complete(_step(question))
+    ended.close()
+    question.close()
+    assert asyncio.run(batcher.submit(4)) == 8
+
+
+async def _step(coroutine):
+    coroutine.send(None)
