@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -21,8 +22,8 @@ LEVEL = 0.05
 """RMS of each clip, 0 to 1."""
 PAUSE = 0.005
 """RMS below which 0.1 s are a pause."""
-PICTURE_INTERVAL = 0.2
-"""Seconds between two pictures of a film that are taken: they differ from each other."""
+PICTURE_INTERVAL = 0.1
+"""Seconds between two pictures of a take, as between two chunks of sound."""
 
 
 class NoMaterialError(ValueError):
@@ -34,14 +35,19 @@ class Material:
     """What all viewers draw from, each beginning at another place.
 
     Attributes:
-        frames: JPEGs as the page makes them, at most 480 pixels wide.
+        takes: What one camera shows, over and over, by 0.1 s: JPEGs as the page makes them, at most 480 pixels wide.
         chunks: Sound in a row, PCM16 of 0.1 s each.
         source: Where it is from, in words.
     """
 
-    frames: tuple[bytes, ...]
+    takes: tuple[tuple[bytes, ...], ...]
     chunks: tuple[bytes, ...]
     source: str
+
+    @property
+    def frames(self) -> tuple[bytes, ...]:
+        """Each picture once."""
+        return tuple(dict.fromkeys(chain.from_iterable(self.takes)))
 
 
 def gather(films: Path | None, speech: Path | None) -> Material:
@@ -56,20 +62,27 @@ def gather(films: Path | None, speech: Path | None) -> Material:
         DataLayoutError: There is no RAVDESS speech in a folder.
         ModuleNotFoundError: Films need PyAV; a portrait and a voice scikit-image and SciPy (requirements-dev.txt).
     """
-    frames = _portrait() if films is None else _film_frames(films)
+    takes = (tuple(_portrait()),) if films is None else tuple(_film(film) for film in _films(films))
     sound = _voice() if speech is None else _speech(speech)
     chunks = tuple(_chunks(sound))
-    seen = "a public-domain portrait that sways" if films is None else f"{len(frames)} pictures of films"
+    seen = "a public-domain portrait that sways" if films is None else f"{len(takes)} films, forth and back"
     heard = "a synthesised voice" if speech is None else "RAVDESS speech, without pauses, its clips equally loud"
-    return Material(tuple(frames), chunks, f"{seen}; {heard}")
+    return Material(takes, chunks, f"{seen}; {heard}")
 
 
-def _film_frames(folder: Path) -> list[bytes]:
+def _films(folder: Path) -> list[Path]:
     films = sorted((folder / "clips" if (folder / "clips").is_dir() else folder).glob("*.mp4"))
-    frames = [payload for film in films for _, kind, payload in media(film, PICTURE_INTERVAL) if kind == BINARY_FRAME]
-    if not frames:
-        raise NoMaterialError(f"{folder}: no MP4 with pictures in it")
-    return frames
+    if not films:
+        raise NoMaterialError(f"{folder}: no MP4 in it")
+    return films
+
+
+def _film(path: Path) -> tuple[bytes, ...]:
+    """Return a film's pictures forth and back: a camera that looks at somebody makes no cuts."""
+    pictures = [payload for _, kind, payload in media(path, PICTURE_INTERVAL) if kind == BINARY_FRAME]
+    if not pictures:
+        raise NoMaterialError(f"{path}: no pictures in it")
+    return tuple(pictures + pictures[-2:0:-1])
 
 
 def _speech(root: Path) -> Int16:

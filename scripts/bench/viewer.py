@@ -43,7 +43,8 @@ class Envelopes:
         self._make = self._binary_part if binary else self._json_part
         self._chunks = material.chunks
         self._sounds: dict[tuple[int, int], tuple[bytes, bytes]] = {}  # made when they are first asked for
-        self.frames = [self._make("frame", "jpeg", BINARY_FRAME, payload) for payload in material.frames]
+        parts = {payload: self._make("frame", "jpeg", BINARY_FRAME, payload) for payload in material.frames}
+        self._takes = [[parts[payload] for payload in take] for take in material.takes]
 
     def sound(self, first: int, count: int) -> tuple[bytes, bytes]:
         """Return the head and the tail of a message with so many chunks in a row; after the last comes the first."""
@@ -52,6 +53,11 @@ class Envelopes:
             payload = b"".join(self._chunks[(first + i) % len(self._chunks)] for i in range(count))
             self._sounds[place] = self._make("audio", "pcm16", BINARY_AUDIO, payload)
         return self._sounds[place]
+
+    def picture(self, camera: int, at: int) -> tuple[bytes, bytes]:
+        """Return the head and the tail of what one of the cameras shows at a time, in tenths of a second."""
+        take = self._takes[camera % len(self._takes)]
+        return take[at % len(take)]
 
     def message(self, part: tuple[bytes, bytes], number: int) -> bytes:
         """Return what goes over the wire."""
@@ -173,8 +179,7 @@ class Viewer(asyncio.Protocol):
         self._timer = self._loop.call_at(self._started + self._chunk * CHUNK_SECONDS, self._send_chunk)
 
     def _send_frame(self) -> None:
-        frames = self._envelopes.frames
-        self._unused = self._send("frame", frames[(self._begin + self._chunk) % len(frames)])
+        self._unused = self._send("frame", self._envelopes.picture(self._begin, self._begin + self._chunk))
         # Should no result ever name this frame, go on at half speed.
         self._shutter = self._loop.call_later(2 * self._interval, self._send_frame)
 

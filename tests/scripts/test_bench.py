@@ -44,6 +44,13 @@ def test_without_data_there_is_a_face_and_a_voice_to_send(material: Material) ->
     assert np.sqrt((windows**2).mean(axis=1)).min() > 0.01  # no window is silence
 
 
+def test_each_camera_shows_one_take_in_its_own_time_over_and_over() -> None:
+    takes = tuple(tuple(bytes([camera, at]) for at in range(3)) for camera in range(2))
+    envelopes = Envelopes(Material(takes, (), ""), binary=True)
+    shown = [[envelopes.picture(camera, at)[1] for at in (4, 5, 6)] for camera in (7, 8)]
+    assert shown == [[takes[1][1], takes[1][2], takes[1][0]], [takes[0][1], takes[0][2], takes[0][0]]]
+
+
 def test_pauses_are_left_out_and_speech_is_not() -> None:
     rng = np.random.default_rng(0)
     spoken, pause = (rng.normal(0, amplitude, 5 * CHUNK).astype(np.int16) for amplitude in (1500, 30))
@@ -66,7 +73,9 @@ def test_what_a_viewer_sends_is_understood_by_a_websocket_server_and_by_the_prot
     server = ServerProtocol(max_size=None)
     request = wire.request("127.0.0.1", 8000)
     sent = (
-        request + envelopes.message(envelopes.sound(3, 2), 17) + envelopes.message(envelopes.frames[1], 4_000_000_000)
+        request
+        + envelopes.message(envelopes.sound(3, 2), 17)
+        + envelopes.message(envelopes.picture(0, 1), 4_000_000_000)
     )
     server.receive_data(sent)
     opening, sound, picture = server.events_received()
