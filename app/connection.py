@@ -272,7 +272,8 @@ class Connection:
             result, self._slot = self._slot, None
             if result is not None:
                 await self._say(result)
-            if self._session.calibration != self._told:
+            # By itself it changes while it collects alone; what a viewer does to it is told at once.
+            if self._told.state == "collecting" and self._session.calibration != self._told:
                 await self._tell_calibration()
 
     async def _tell_calibration(self) -> None:

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Threads that look at frames, each at others; 0 is one for each core, at most eight."""
     face_processes: Annotated[int, Field(ge=0, le=64)] = 0
     """Processes that look at frames instead of those threads: more viewers for more memory. 0 has none."""
-    max_batch: Annotated[int, Field(ge=1, le=256)] = 32
+    max_batch: Annotated[int, Field(ge=1, le=256)] = 16
     """Most requests of different viewers that join one model call."""
     inference_timeout: Annotated[float, Field(ge=0.5, le=600)] = 10.0
     """Seconds that a model may take to answer; then the viewer is told `inference_failed`, and the stream goes on."""

@@ -36,7 +36,7 @@ class LocalInference:
         *,
         more_faces: Sequence[FacePath] = (),
         fallback: str | None = None,
-        max_batch: int = 32,
+        max_batch: int = 16,
         patience: float = 10.0,
         observe: Callable[[str, int, float], None] = _ignore,
     ) -> None:
