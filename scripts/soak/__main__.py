@@ -1,6 +1,6 @@
 """Run the real server under a crowd for a long time, and say what it lost, kept and leaked.
 
-python -m scripts.soak --minutes 60 [--load 0.8] [--json FILE]
+python -m scripts.soak --minutes 60 [--load 0.8] [--set NAME=VALUE] [--json FILE]
 
 Good viewers keep the server, which measures its load, at three quarters of it; others come and go, strangers misbehave,
 and the models fail in turn. It ends with 1 where a good viewer lost a result beyond those that the server
@@ -199,6 +199,7 @@ def main() -> None:
         "--faults", type=float, default=30.0, metavar="SECONDS", help="between two faults of the models"
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
     check_file(options.json)
@@ -208,6 +209,7 @@ def main() -> None:
         "SOAK_FAULT_EVERY": str(options.faults),
         "MAX_VIEWERS_PER_ADDRESS": "0",
         "UNREAD_TIMEOUT": "4",  # a stranger waits much longer for its end
+        **dict(pair.split("=", 1) for pair in options.set),
     }
     with Subject("scripts.soak.server", settings) as server:
         figures = asyncio.run(soak(server.port, 60 * options.minutes, options.load, options.seed))
