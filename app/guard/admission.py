@@ -16,6 +16,9 @@ RESUME: Final = 0.85
 UNMEASURED: Final = 8
 """Viewers who may come before anything is measured of them; beyond, there may be twice as many as were measured."""
 
+FULL: Final = 0.75
+"""Share of its time for which the busiest model's thread counts as never resting: processors are full before it is, of
+the event loop, the other models and what else there is. On two cores results were late from 0.7 to 0.75 on."""
 TAIL: Final = 2.0
 """The latest twentieth of the results is at least so many times as late as their mean, and it is them that viewers
 notice: with the usual `ADMISSION_LOAD` nobody comes in while results are 0.1 s late on average."""
@@ -45,8 +48,8 @@ class Fading:
 class Admission:
     """Measures the load, and says whether it leaves room for one more viewer.
 
-    The load is 0 where nothing is done, and 1 where a model's thread never rests or results take all the time that
-    they have. Viewers are faded in and out as their cost is, so that the ratio of both is the cost of one, however
+    The load is 0 where nothing is done, and 1 where a model's thread hardly rests (`FULL`) or results take all the time
+    that they have. Viewers are faded in and out as their cost is, so that the ratio of both is the cost of one, however
     many of them have just come, once they have had a result. Threads may call it.
 
     Args:
@@ -94,7 +97,7 @@ class Admission:
     def load(self, now: float) -> float:
         """Return the load."""
         with self._lock:
-            return max(self._busiest(now), self._late(now))
+            return min(1.0, max(self._busiest(now), self._late(now)))
 
     def admits(self, now: float) -> bool:
         """Return whether there is room for one more viewer."""
@@ -110,7 +113,7 @@ class Admission:
             return not self._is_full and self._viewers < UNMEASURED + 2 * measured
 
     def _busiest(self, now: float) -> float:
-        return max((busy.rate(now) for busy in self._busy.values()), default=0.0)
+        return max((busy.rate(now) for busy in self._busy.values()), default=0.0) / FULL
 
     def _late(self, now: float) -> float:
         """Return how late the latest twentieth is, about, 1 at most; next to no results are not late."""

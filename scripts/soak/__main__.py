@@ -207,6 +207,7 @@ def main() -> None:
         "FACE_MODEL": "fer_resnet",
         "ADMISSION_LOAD": str(min(1.0, options.load + 0.15)),
         "SOAK_FAULT_EVERY": str(options.faults),
+        "MAX_VIEWERS": "100000",
         "MAX_VIEWERS_PER_ADDRESS": "0",
         "UNREAD_TIMEOUT": "4",  # a stranger waits much longer for its end
         **dict(pair.split("=", 1) for pair in options.set),
