@@ -29,6 +29,14 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def control_c_is_heard() -> Iterator[None]:
+    """A job that a shell put into the background ignores SIGINT, and so would what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[VirtualDesktop]:
     with virtual_desktop() as running:
