@@ -81,6 +81,12 @@ class Batcher(Generic[Item, Outcome]):
         """How many items have no outcome yet, about: the thread goes on meanwhile."""
         return len(self._coming) + self._waiting.qsize() + sum(not answer.done() for _, answer in self._batch)
 
+    @property
+    def hangs(self) -> bool:
+        """Whether the call under way takes longer than `patience`."""
+        called = self._called
+        return called is not None and time.monotonic() - called > self._patience
+
     async def submit(self, item: Item) -> Outcome:
         """Return the item's outcome.
 
@@ -90,11 +96,10 @@ class Batcher(Generic[Item, Outcome]):
         """
         if self.closed:
             raise InferenceError(f"{self._name} is closed")
-        called = self._called
-        if called is not None and time.monotonic() - called > self._patience:
-            if self._hanging != called:
+        if self.hangs:
+            if self._hanging != self._called:
                 log.error("%s hangs: a call has not ended in %g seconds", self._name, self._patience)
-                self._hanging = called
+                self._hanging = self._called
             raise InferenceError(f"{self._name} hangs")
         loop = asyncio.get_running_loop()
         question: _Question[Item, Outcome] = _Question([item], loop.create_future())

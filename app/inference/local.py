@@ -72,12 +72,14 @@ class LocalInference:
         return await self._voices.submit(ask_voice(self._about_voice, window, reference, describe))
 
     async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
-        """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn."""
+        """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn.
+
+        One that hangs answers nobody: it is asked where all do.
+        """
         self._turn += 1
         turn = self._turn % len(self._faces)
-        return await min(self._faces[turn:] + self._faces[:turn], key=lambda path: path.pending).submit(
-            FaceQuestion(jpeg, trace)
-        )
+        paths = self._faces[turn:] + self._faces[:turn]
+        return await min(paths, key=lambda path: (path.hangs, path.pending)).submit(FaceQuestion(jpeg, trace))
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:
         """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 Task = Literal["analyse", "classify"]
 
+RESTART_SECONDS: Final = 60.0
+"""How long a process that replaces another may take to load: nothing is downloaded any more."""
+
 M_ARENA_MAX: Final = -8
 """Of glibc's `malloc.h`: how many pools of memory threads may have."""
 
@@ -67,14 +70,14 @@ class FaceProcess:
         self._log_json = log_json
         self._start()
 
-    def ready(self) -> None:
-        """Wait until the process has loaded.
+    def ready(self, patience: float | None = None) -> None:
+        """Wait until the process has loaded, for so many seconds at most.
 
         Raises:
             NotLoadedError: It cannot.
-            LostError: It ended before.
+            LostError: It ended before, or is not there in time.
         """
-        about = self._answer(None)
+        about = self._answer(patience)
         if not isinstance(about, About):
             raise NotLoadedError(about)
         self.name, self.fallback = about.name, about.fallback
@@ -98,14 +101,17 @@ class FaceProcess:
             LostError: As in `analyse`.
             RuntimeError: The task failed.
         """
-        if self._line.closed:
-            self._start()
-            self.ready()
         try:
+            if self._line.closed:
+                self._start()
+                self.ready(RESTART_SECONDS)
             self._line.send((task, arguments))
+            answer = self._answer(self._patience)
         except OSError as fault:
             raise self._lost() from fault
-        answer = self._answer(self._patience)
+        except BaseException:  # the thread is killed: what is on its way must not answer somebody else's question
+            self.close()
+            raise
         if isinstance(answer, RuntimeError):
             raise answer
         return answer

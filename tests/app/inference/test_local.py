@@ -225,6 +225,26 @@ async def test_a_frame_goes_to_a_face_path_that_is_free():
     inference.close()
 
 
+async def test_a_face_path_that_hangs_is_left_alone_while_another_answers():
+    held, go = threading.Event(), threading.Event()
+
+    class Hanging(SumFace):
+        def analyse(self, jpegs, traces=()):
+            held.set()
+            assert go.wait(10)
+            return super().analyse(jpegs)
+
+    inference = LocalInference(MeanVoice(), SumFace(), more_faces=[Hanging()], patience=0.05)
+    hanging = asyncio.create_task(inference.face(FACE))  # the second path's turn
+    await asyncio.to_thread(held.wait, 10)
+    hanging.cancel()  # as a viewer does who has no answer in time, so that nobody seems to wait there
+    await asyncio.sleep(0.1)
+    crowd = await asyncio.gather(*(inference.face(OTHER_FACE) for _ in range(20)))
+    assert all(reading.probs == pytest.approx(face_probs(OTHER_FACE)) for reading in crowd)
+    go.set()
+    inference.close()
+
+
 async def test_face_paths_that_are_all_free_have_each_its_turn_and_all_are_closed():
     closed = []
 

@@ -88,6 +88,34 @@ def test_one_that_dies_or_hangs_is_lost_once_and_another_answers(
         os.kill(before, 0)
 
 
+def test_an_answer_that_nobody_took_is_no_answer_to_the_next_question(
+    process: FaceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that asked is killed between question and answer; the next one asks for somebody else."""
+    before = pid(process)
+
+    def killed(patience: float | None) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(process, "_answer", killed)
+        process.analyse([sample()[1]])
+    (outcome,) = process.analyse([b"no picture"])
+    assert isinstance(outcome, InvalidImageError)
+    assert pid(process) != before
+
+
+def test_one_that_does_not_load_in_time_in_place_of_another_is_lost_too(
+    process: FaceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.inference.processes.RESTART_SECONDS", 0.0)
+    process.close()
+    with pytest.raises(LostError):
+        process.analyse([sample()[1]])
+    monkeypatch.undo()
+    assert process.analyse([sample()[1]])
+
+
 def test_a_task_that_fails_there_says_why_and_the_process_goes_on(process: FaceProcess) -> None:
     before = pid(process)
     with pytest.raises(RuntimeError, match="in the process of the face path\nTraceback"):
