@@ -25,8 +25,8 @@ from app.server import create_app
 from app.settings import Settings, load
 from app.watch.telemetry import Telemetry
 
-DIES: Final = "voice's thread dies"
-FAULTS: Final = ("voice fails", "face fails", "voice is not a number", "face is slow", DIES)
+DIE: Final = ("voice's thread dies", "face's thread dies")
+FAULTS: Final = ("voice fails", "face fails", "voice is not a number", "face is slow", *DIE)
 LASTS: Final = 1.0
 SLOW: Final = 0.4
 
@@ -52,7 +52,7 @@ class Faults:
         fault = FAULTS[(int(turn) - 1) % len(FAULTS)]
         if turn < 1 or passed > LASTS or not fault.startswith(part):
             return None
-        if fault == DIES:
+        if fault in DIE:
             if self._died == turn:
                 return None
             self._died = turn
@@ -89,6 +89,8 @@ class Flawed:
                 raise RuntimeError("the soak lets the face path fail")
             case "face is slow":
                 time.sleep(SLOW)
+            case "face's thread dies":
+                raise SystemExit
         return self._real.analyse(*questions)
 
 
