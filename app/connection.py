@@ -179,14 +179,14 @@ class Connection:
             times = protocol.Millis(**millis, total=_millis(now - started))
             result = self._session.result(now, times)
             self._put(result)
-            self._report(result, (now - due) / (interval / 2) if not missed else 1.0, now)
+            self._report(result, now - due if not missed else interval, now)
 
-    def _report(self, result: protocol.Result, lateness: float, now: float) -> None:
+    def _report(self, result: protocol.Result, late: float, now: float) -> None:
         """Report a result; one that has to do without an answer is as late as can be."""
         if not all(task.done() for task in self._asked.values()):
-            lateness = 1.0
+            late = self._settings.result_interval
         arrivals, self._arrivals = self._arrivals, {}
-        self._visit.result(result, lateness, {medium: now - at for medium, at in arrivals.items()})
+        self._visit.result(result, late, {medium: now - at for medium, at in arrivals.items()})
 
     def _ask(self, now: float) -> list[asyncio.Task[None]]:
         """Ask each path that is free, if there is something to ask."""

@@ -1,12 +1,13 @@
 """Whether one more viewer may come in, by the load that is measured. Pure: time is passed in.
 
 Two things are measured, each over about the last `SPAN` seconds. How busy each model's thread is: that grows with the
-viewers, so that what one more will cost is known before it has come. And how late results are: that tells of all that
-the first does not see, such as a processor that others use as well.
+viewers, so that what one more will cost is known before it has come. And how late results are, beyond what the models
+take to answer: that tells of all that the first does not see, such as a processor that others use as well.
 """
 
 import math
 import threading
+from collections import defaultdict
 from typing import Final
 
 SPAN: Final = 4.0
@@ -54,15 +55,18 @@ class Admission:
 
     Args:
         limit: The highest load, 0 to 1, that may be expected with one viewer more; 0 admits everybody.
+        time: Seconds that a result has.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, time: float) -> None:
         self._limit = limit
+        self._time = time
         self._viewers = 0
         self._settled = 0  # of them, those who have had a result
         self._counted_at = 0.0
         self._measured = Fading()  # of them again, as far as what they cost is measured
-        self._busy: dict[str, Fading] = {}
+        self._busy: defaultdict[str, dict[int, Fading]] = defaultdict(dict)  # of each path, each thread
+        self._questions: defaultdict[str, Fading] = defaultdict(Fading)  # of each path
         self._results, self._lateness = Fading(), Fading()
         self._is_full = False
         self._lock = threading.Lock()
@@ -81,16 +85,17 @@ class Admission:
         """Count a viewer who left, and whether it has had a result."""
         self._count(now, viewers=-1, settled=-settled)
 
-    def worked(self, model: str, seconds: float, now: float) -> None:
-        """Take that a model's thread was busy for so long, until `now`."""
+    def worked(self, path: str, thread: int, questions: int, seconds: float, now: float) -> None:
+        """Take that one of a path's threads was busy with so many questions for so long, until `now`."""
         with self._lock:
-            self._busy.setdefault(model, Fading()).add(seconds, now, over=seconds)
+            self._busy[path].setdefault(thread, Fading()).add(seconds, now, over=seconds)
+            self._questions[path].add(questions, now)
 
-    def answered(self, lateness: float, now: float) -> None:
-        """Take how late a result was: 0 is when it was due, 1 is after all the time that it has."""
+    def answered(self, late: float, now: float) -> None:
+        """Take how many seconds after it was due a result was there; all that it has, where it lacks an answer."""
         with self._lock:
             self._results.add(1.0, now)
-            self._lateness.add(lateness, now)
+            self._lateness.add(self._share(late, now), now)
 
     # --- what follows ---
 
@@ -113,7 +118,17 @@ class Admission:
             return not self._is_full and self._viewers < UNMEASURED + 2 * measured
 
     def _busiest(self, now: float) -> float:
-        return max((busy.rate(now) for busy in self._busy.values()), default=0.0) / FULL
+        return max((busy.rate(now) for path in self._busy.values() for busy in path.values()), default=0.0) / FULL
+
+    def _share(self, late: float, now: float) -> float:
+        """Return how late that is, 0 to 1, beyond what a question to each model takes: a slow model is no load."""
+        if late >= self._time:
+            return 1.0
+        needed = sum(
+            sum(busy.rate(now) for busy in threads.values()) / (self._questions[path].rate(now) or math.inf)
+            for path, threads in self._busy.items()
+        )
+        return 0.0 if late <= needed else (late - needed) / (self._time - needed)
 
     def _late(self, now: float) -> float:
         """Return how late the latest twentieth is, about, 1 at most; next to no results are not late."""

@@ -39,7 +39,7 @@ class Telemetry:
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.admission = Admission(settings.admission_load)
+        self.admission = Admission(settings.admission_load, settings.result_interval / 2)
         self.metrics = Metrics(lambda: self.admission.load(clock()))
         self._texts: dict[bool, tuple[float, tuple[bytes, str]]] = {}  # by format, since when and what
 
@@ -48,7 +48,7 @@ class Telemetry:
 
         It is this very thread that was busy: a path may have several.
         """
-        self.admission.worked(f"{path} {threading.get_ident()}", seconds, self._clock())
+        self.admission.worked(path, threading.get_ident(), size, seconds, self._clock())
         self.metrics.batch_size[path].observe(size)
         self.metrics.batch_seconds[path].observe(seconds)
 
@@ -129,16 +129,16 @@ class Visit:
         self._metrics.late_ticks.inc(late > LATE)
         self._metrics.missed_ticks.inc(missed)
 
-    def result(self, result: protocol.Result, lateness: float, ages: Mapping[str, float]) -> None:
+    def result(self, result: protocol.Result, late: float, ages: Mapping[str, float]) -> None:
         """Take a result.
 
         Args:
             result: Its states, counts and times are of interest.
-            lateness: How late it is: 0 is when it was due, 1 is after all the time that it has.
+            late: Seconds since it was due; all that it has, where it lacks an answer.
             ages: Seconds since the newest audio and the newest frame came that it is the first to show.
         """
         now = self._clock()
-        self._admission.answered(lateness, now)
+        self._admission.answered(late, now)
         if not self._results:
             self._admission.settled(now)
         self._results += 1

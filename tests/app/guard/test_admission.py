@@ -13,7 +13,7 @@ class House:
     """Viewers who cost a model's thread the same each, twice a second: a share of all that it may do."""
 
     def __init__(self, limit=0.8, cost=0.02):
-        self.admission = Admission(limit)
+        self.admission = Admission(limit, time=1.0)
         self.cost = cost
         self.viewers = 0
         self.now = 1000.0
@@ -35,7 +35,8 @@ class House:
         for _ in range(round(seconds / STEP)):
             for _ in range(4):  # not all at once
                 self.now += STEP / 4
-                self.admission.worked("face", self.viewers * self.cost * FULL * STEP / 4, self.now)
+                seconds = self.viewers * self.cost * FULL * STEP / 4
+                self.admission.worked("face", 1, self.viewers, seconds, self.now)
             for _ in range(self.viewers):
                 self.admission.answered(lateness, self.now)
             each_step()
@@ -55,18 +56,53 @@ def test_a_steady_rate_is_measured_as_it_is_however_it_is_reported(rate, step):
 
 
 def test_a_thread_that_never_rests_is_a_load_of_one_and_never_more():
-    admission = Admission(0.8)
+    admission = Admission(0.8, time=0.25)
     for n in range(1, 11):
-        admission.worked("face", 20.0, 20.0 * n)
+        admission.worked("face", 1, 1000, 20.0, 20.0 * n)
         assert 0.99 < admission.load(20.0 * n) <= 1.0
 
 
 def test_the_load_is_that_of_the_busiest_thread():
-    admission = Admission(0.8)
+    admission = Admission(0.8, time=0.25)
     for n in range(100):
-        admission.worked("voice", 0.1, n)
-        admission.worked("face", 0.6, n)
+        admission.worked("voice", 1, 4, 0.1, n)
+        admission.worked("face", 2, 4, 0.4, n)
+        admission.worked("face", 3, 6, 0.6, n)
     assert admission.load(99) == pytest.approx(0.6 / FULL, abs=0.1)
+
+
+@pytest.mark.parametrize("takes", [0.05, 0.11, 0.2])
+def test_a_model_that_takes_its_time_is_no_load_beyond_its_threads(takes):
+    """Two results a second, each as late as the model takes: HSEmotion on a slow machine, or one far away."""
+    admission, now, viewers = Admission(0.8, time=0.25), 0.0, 0
+    while admission.admits(now):
+        viewers += 1
+        admission.came(now)
+        admission.settled(now)
+        for _ in range(40):
+            now += 0.5
+            for _ in range(viewers):
+                admission.worked("face", 1, 1, takes, now)
+                admission.answered(takes, now)
+    assert admission.load(now) == pytest.approx(viewers * 2 * takes / FULL, rel=0.1)
+    assert 0 <= 0.8 * FULL / (2 * takes) - viewers < 1.5
+
+
+@given(st.floats(0, 0.3), st.floats(0, 0.3), st.floats(0, 0.3))
+def test_only_what_is_later_than_the_models_take_counts_as_late(voice, face, late):
+    admission = Admission(0.8, time=0.25)
+    admission.worked("voice", 1, 1, voice, 10.0)
+    admission.worked("face", 2, 1, face, 10.0)
+    for n in range(100):
+        admission.answered(late, 10.0 + n / 10)
+    load = admission.load(20.0)
+    busy = pytest.approx(0.0, abs=0.01)  # what is left of both calls
+    if late >= 0.25:
+        assert load == 1.0
+    elif late <= voice + face - 0.02:  # a call is measured to within what fades while it lasts
+        assert load == busy
+    elif voice + face < 0.01:
+        assert load == pytest.approx(min(1.0, TAIL * late / 0.25), abs=0.1)
 
 
 @pytest.mark.parametrize("cost", [0.004, 0.02, 0.13])
@@ -188,10 +224,10 @@ def test_a_limit_of_zero_lets_everybody_in():
 
 
 def test_a_clock_that_stands_or_runs_backwards_breaks_nothing():
-    admission = Admission(0.8)
+    admission = Admission(0.8, time=0.25)
     for now in (5.0, 5.0, 4.0, 5.0):
         assert admission.admits(now)
         admission.came(now)
-        admission.worked("face", 0.0, now)
-        admission.answered(0.1, now)
+        admission.worked("face", 1, 1, 0.0, now)
+        admission.answered(0.025, now)
         assert 0.0 <= admission.load(now) < 1.0
