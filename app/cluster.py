@@ -19,7 +19,7 @@ from ray import serve
 from ray.serve import Application
 
 from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
-from app.inference.interface import InferenceError
+from app.inference.batching import Apart
 from app.inference.loading import load_face, load_fusion, load_voice
 from app.inference.ray import FACE, FUSION, VOICE
 from app.server import create_app
@@ -69,6 +69,7 @@ class _Answering(ABC):
         self._about = about
         self._patience = settings.inference_timeout
         self._called: float | None = None
+        self._ask: Apart[Any, Any] = Apart(about.name, self.run, log)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=about.name)
         self.answer.set_max_batch_size(settings.max_batch)  # type: ignore[attr-defined]
 
@@ -85,10 +86,7 @@ class _Answering(ABC):
         """Return the outcome of a question; Serve makes a batch of what many ask."""
         self._called = time.monotonic()
         try:
-            return list(await asyncio.get_running_loop().run_in_executor(self._thread, self.run, questions))
-        except Exception:
-            log.exception("%s failed on a batch of %d", self._about.name, len(questions))
-            return [InferenceError(f"{self._about.name} failed")] * len(questions)
+            return list(await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, questions))
         finally:
             self._called = None
 

@@ -31,6 +31,44 @@ class _Question(NamedTuple, Generic[Item, Outcome]):
     answer: asyncio.Future[Outcome]
 
 
+class Apart(Generic[Item, Outcome]):
+    """Asks a model. Where it raises for several questions at once, that is to cost only who is to blame its answer.
+
+    Args:
+        name: Of the model, for the log.
+        run: As of `Batcher`.
+        logger: Is told why it raised.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]],
+        logger: logging.Logger = log,
+    ) -> None:
+        self._name = name
+        self._run = run
+        self._log = logger
+        self._failing = False
+
+    def __call__(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
+        """Map items [B] to outcomes [B]; each is asked again by itself where all together make the model raise."""
+        try:
+            outcomes = self._run(items)
+            if len(outcomes) != len(items):
+                raise RuntimeError(f"{len(outcomes)} outcomes for {len(items)} items")
+        except Exception:
+            # A model that fails does so for every batch: one traceback is enough until it recovers.
+            if not self._failing:
+                self._log.exception("%s failed on a batch of %d", self._name, len(items))
+            self._failing = True
+            if len(items) == 1:
+                return [InferenceError(f"{self._name} failed")]
+            return [outcome for item in items for outcome in self([item])]
+        self._failing = False
+        return outcomes
+
+
 class Batcher(Generic[Item, Outcome]):
     """Runs `run` on batches of what viewers submit, on a thread of its own.
 
@@ -61,13 +99,12 @@ class Batcher(Generic[Item, Outcome]):
         observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self._name = name
-        self._run = run
+        self._ask = Apart(name, run)
         self._max_batch = max_batch
         self._patience = patience
         self._release = release
         self._observe = observe
         self.closed = False
-        self._failing = False
         self._coming: deque[_Question[Item, Outcome]] = deque()  # to be handed over
         self._loop: asyncio.AbstractEventLoop | None = None  # at the end of whose turn that is done
         self._waiting: queue.SimpleQueue[_Question[Item, Outcome] | None] = queue.SimpleQueue()
@@ -177,23 +214,6 @@ class Batcher(Generic[Item, Outcome]):
             if self._observe is not None:
                 self._observe(len(batch), time.monotonic() - started)
         _tell(zip((answer for _, answer in batch), outcomes, strict=True))
-
-    def _ask(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
-        try:
-            outcomes = self._run(items)
-            if len(outcomes) != len(items):
-                raise RuntimeError(f"{len(outcomes)} outcomes for {len(items)} items")
-        except Exception:
-            # A model that fails does so for every batch: one traceback is enough until it recovers.
-            if not self._failing:
-                log.exception("%s failed on a batch of %d", self._name, len(items))
-            self._failing = True
-            if len(items) == 1:
-                return [InferenceError(f"{self._name} failed")]
-            # It may be the fault of one, which is not to cost the others their answers.
-            return [outcome for item in items for outcome in self._ask([item])]
-        self._failing = False
-        return outcomes
 
     @staticmethod
     def _fail(batch: list[tuple[Item, asyncio.Future[Outcome]]], error: InferenceError) -> None:

@@ -50,12 +50,12 @@ async def test_a_batch_is_answered_by_one_thread_each_question_by_itself(replica
     assert len(replica.threads) == 1 and threading.get_ident() not in replica.threads
 
 
-async def test_a_model_that_fails_fails_its_batch_and_answers_the_next(replica):
+async def test_a_question_on_which_the_model_fails_costs_the_others_in_its_batch_nothing(replica):
     replica.go.set()
-    outcomes = await replica.batch(FACE_SEEN, POISON)
-    assert [type(outcome) for outcome in outcomes] == [InferenceError] * 2
-    (good,) = await replica.batch(FACE_SEEN)
-    assert good.probs == pytest.approx(face_probs(FACE))
+    good, bad, other = await replica.batch(FACE_SEEN, POISON, FACE_SEEN)
+    assert isinstance(bad, InferenceError)
+    for reading in (good, other, *await replica.batch(FACE_SEEN)):
+        assert reading.probs == pytest.approx(face_probs(FACE))
 
 
 async def test_a_replica_is_ill_while_a_call_hangs_and_well_again_after_it(replica):
