@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 from prometheus_client.exposition import choose_encoder
 
 from app import protocol
+from app.watch.children import Children
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
@@ -40,6 +41,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+        self._registry.register(Children())
 
         Gauge("emotion_load", "The load of the moment.", registry=self._registry).set_function(load)
         self.viewers = Gauge("emotion_viewers", "Viewers of the moment.", registry=self._registry)
