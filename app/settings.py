@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     detect_every: Annotated[int, Field(ge=1, le=100)] = 4
     """Frames from one look of the detector to its next; between them the face it found is followed. 1: always looks."""
 
-    max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 100
+    max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 250
     """Viewers at the same time; one more is told `full`."""
     admission_load: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     """Highest load, as measured, with a new viewer; else it is told `full`. 0 looks at `MAX_VIEWERS` only."""
