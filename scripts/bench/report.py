@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.bench.networks import VOICE
+from scripts.bench.networks import INTEGERS, VOICE, VOICE_INTEGERS
 from scripts.bench.observed import DELAY_LIMIT
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -93,6 +93,8 @@ def _capacities(run: dict[str, Any], named: Mapping[str, str]) -> str:
     )
     if len(named) == 2 and run["baseline"]["viewers"]:
         text += f"\n\nViewers, ratio: {run['server']['viewers'] / run['baseline']['viewers']:.1f}"
+        if {run["face"], run.get("voice")} & {INTEGERS, VOICE_INTEGERS}:
+            text += "; the textbook server's networks are the same in floating point, for PyTorch has none in integers"
     return text
 
 

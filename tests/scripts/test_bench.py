@@ -257,6 +257,26 @@ def test_tables_say_how_many_processes_there_were() -> None:
         assert one.startswith("### This server and textbook server, face model") and ", server on all cores; " in one
 
 
+@pytest.mark.parametrize(
+    ("face", "voice", "differ"),
+    [
+        (networks.EMBEDDED, networks.VOICE, False),
+        (networks.INTEGERS, networks.VOICE, True),
+        (networks.EMBEDDED, networks.VOICE_INTEGERS, True),
+    ],
+)
+def test_a_ratio_says_where_the_textbook_servers_networks_are_not_quite_the_same(
+    face: str, voice: str, differ: bool
+) -> None:
+    found = {"viewers": 3, "steps": [], "memory_per_viewer_mb": None, "start_seconds": 1.0}
+    run = {"machine": {"processor": "p", "cores": 8}, "face": face, "voice": voice, "messages": "binary",
+           "source": "made", "server_cores": None, "seconds": 2.0, "settings": [], "commit": "c",
+           "server": {**found, "viewers": 6}, "baseline": found}  # fmt: skip
+    text = report.tables([run])
+    assert "Viewers, ratio: 2.0" in text
+    assert ("in floating point" in text) == differ
+
+
 # --- the real thing ---
 
 
