@@ -34,7 +34,7 @@ def _parts(run: dict[str, Any]) -> Iterable[str]:
     title = " and ".join(named.values()) or "admission"
     yield f"### {title[0].upper()}{title[1:]}, {_models(run)}"
     yield (
-        f"{machine['processor']}, {machine['cores']} cores; {run['messages']} messages, "
+        f"{machine['processor']}, {_cores(machine['cores'])}; {run['messages']} messages, "
         f"{_places(run)}; {run['source']}; {run['seconds']:g} s for each load; "
         f"{''.join(f'`{setting}`; ' for setting in run['settings'])}commit {run['commit']}"
     )
@@ -61,9 +61,13 @@ def _named(run: dict[str, Any]) -> dict[str, str]:
 
 
 def _places(run: dict[str, Any]) -> str:
-    on = f"on {run['server_cores'] or 'all'} {'core' if run['server_cores'] == 1 else 'cores'}"
+    on = f"on {_cores(run['server_cores'] or 'all')}"
     several = _processes(run)
     return f"server {on}" if several == 1 else f"{several} processes of the server, each {on}"
+
+
+def _cores(count: int | str) -> str:
+    return f"{count} {'core' if count == 1 else 'cores'}"
 
 
 def _processes(run: dict[str, Any]) -> int:
