@@ -179,12 +179,12 @@ class Connection:
             times = protocol.Millis(**millis, total=_millis(now - started))
             result = self._session.result(now, times)
             self._put(result)
-            self._report(result, now - due if not missed else interval, now)
+            self._report(result, now - due if not missed else interval / 2, now)
 
     def _report(self, result: protocol.Result, late: float, now: float) -> None:
         """Report a result; one that has to do without an answer is as late as can be."""
         if not all(task.done() for task in self._asked.values()):
-            late = self._settings.result_interval
+            late = self._settings.result_interval / 2
         arrivals, self._arrivals = self._arrivals, {}
         self._visit.result(result, late, {medium: now - at for medium, at in arrivals.items()})
 

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +22,7 @@ from app.inference.loading import load_models
 from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import Settings, load
+from app.watch.children import used
 from app.watch.telemetry import Telemetry
 
 DIE: Final = ("voice's thread dies", "face's thread dies")
@@ -123,10 +123,9 @@ def main() -> None:
             gc.collect()
         tasks = Counter(_name(task) for task in asyncio.all_tasks() if task is not asyncio.current_task())
         family = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
-        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family)  # noqa: ASYNC240 - no disk
         return {
             "asked": next(asked),
-            "mib": pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+            "mib": sum(its.memory for pid in family if pid is not None and (its := used(pid)) is not None) / 2**20,
             "threads": sorted(thread.name for thread in threading.enumerate()),
             "tasks": dict(tasks),
             "objects": len(gc.get_objects()),
