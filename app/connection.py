@@ -186,7 +186,8 @@ class Connection:
         if not all(task.done() for task in self._asked.values()):
             late = self._settings.result_interval / 2
         arrivals, self._arrivals = self._arrivals, {}
-        self._visit.result(result, late, {medium: now - at for medium, at in arrivals.items()})
+        ages = {medium: now - at for medium, at in arrivals.items()}
+        self._visit.result(result, late, ages, self._session.losses)
 
     def _ask(self, now: float) -> list[asyncio.Task[None]]:
         """Ask each path that is free, if there is something to ask."""
@@ -261,7 +262,7 @@ class Connection:
 
     def _put(self, result: protocol.Result) -> None:
         if self._slot is not None:
-            self._session.miss_results()
+            self._session.miss_results(1, "unread")
         self._slot = result
         self._filled.set()
 

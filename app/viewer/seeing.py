@@ -34,12 +34,13 @@ class Seeing:
 
     Attributes:
         answers: The history that is shown.
-        dropped: Frames that a newer one replaced, or that grew stale, before they were looked at.
+        replaced: Frames that a newer one replaced before they were looked at.
+        outdated: Frames that grew stale before they were.
     """
 
     def __init__(self, settings: Settings, sharpening: float) -> None:
         self.answers = Smoother(settings.face_smoothing, settings.result_interval, settings.stale_after, sharpening)
-        self.dropped = 0
+        self.replaced = self.outdated = 0
         self._stale_after = settings.stale_after
         self._waiting: Picture | None = None
         self._newest_at: float | None = None
@@ -48,7 +49,7 @@ class Seeing:
     def receive(self, jpeg: bytes, number: int | None, now: float) -> None:
         """Take a frame; one that still waits is dropped and counted."""
         if self._waiting is not None:
-            self.dropped += 1
+            self.replaced += 1
         self._waiting = Picture(jpeg, number, now)
         self._newest_at = now
 
@@ -87,7 +88,7 @@ class Seeing:
         """Drop a frame that grew stale before anybody was free to look at it."""
         if self._waiting is not None and self._is_stale(self._waiting.at, now):
             self._waiting = None
-            self.dropped += 1
+            self.outdated += 1
 
     def _is_stale(self, at: float, now: float) -> bool:
         return now - at > self._stale_after

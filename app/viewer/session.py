@@ -1,6 +1,8 @@
 """Everything the server knows of one viewer. Pure: time is passed in, no socket, clock or model inside."""
 
+from collections import Counter
 from collections.abc import Collection
+from typing import Literal, NamedTuple
 
 from app import protocol
 from app.settings import Settings
@@ -14,6 +16,23 @@ from models.labels import LABELS
 
 NO_TRAITS = Traits()
 NO_TIMES = protocol.Millis()
+
+MissedFor = Literal["late", "unread"]
+
+
+class Losses(NamedTuple):
+    """What a viewer has lost so far, by what and why; of `dropped` in a result the parts."""
+
+    frames_replaced: int = 0
+    """By newer ones, before a model was free."""
+    frames_stale: int = 0
+    """No model was free while they were new enough."""
+    audio_unheard: int = 0
+    """Chunks whose sound left before a window covered it."""
+    results_late: int = 0
+    """The server was not in time to make them."""
+    results_unread: int = 0
+    """The viewer reads too slowly."""
 
 
 class Session:
@@ -49,7 +68,7 @@ class Session:
         self._seeing = Seeing(settings, face.sharpening)
         self._fusing = Fusing(settings, fusion.sharpening)
         self._calibrator = Calibrator(settings, voice, face)
-        self._missed_results = 0
+        self._missed: Counter[MissedFor] = Counter()
 
     # --- what the viewer sends ---
 
@@ -131,9 +150,9 @@ class Session:
         """Take the fusion model's probabilities [7] of a pair; what came too late is void."""
         self._fusing.fused(pair, probs, now)
 
-    def miss_results(self, count: int = 1) -> None:
-        """Count results that the viewer did not get."""
-        self._missed_results += count
+    def miss_results(self, count: int, why: MissedFor = "late") -> None:
+        """Count results that the viewer did not get: the server was `late`, or they lay `unread`."""
+        self._missed[why] += count
 
     # --- what is known ---
 
@@ -162,11 +181,15 @@ class Session:
             else tuple(protocol.Ranked(label=label, prob=round(p, 4)) for label, p in top_k(fused, 5, labels)),
             level=round(self._hearing.level(), 4),
             used=protocol.Used(audio=audio_id, frame=frame_id),
-            dropped=protocol.Dropped(
-                frames=self._seeing.dropped, audio=self._hearing.dropped, results=self._missed_results
-            ),
+            dropped=_dropped(self.losses),
             ms=ms,
         )
+
+    @property
+    def losses(self) -> Losses:
+        """What was lost so far."""
+        seeing, missed = self._seeing, self._missed
+        return Losses(seeing.replaced, seeing.outdated, self._hearing.dropped, missed["late"], missed["unread"])
 
     @property
     def calibration(self) -> protocol.Calibration:
@@ -213,6 +236,13 @@ class Session:
         self._hearing.refer(self._calibrator.reference)
         self._hearing.answers.factors = learnt.voice
         self._seeing.answers.factors = learnt.face
+
+
+def _dropped(losses: Losses) -> protocol.Dropped:
+    frames = losses.frames_replaced + losses.frames_stale
+    return protocol.Dropped(
+        frames=frames, audio=losses.audio_unheard, results=losses.results_late + losses.results_unread
+    )
 
 
 def _label(probs: Float32 | None) -> str | None:

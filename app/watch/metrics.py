@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 from prometheus_client.exposition import choose_encoder
 
 from app import protocol
+from app.viewer.session import Losses
 from app.watch.children import Children
 
 Metric = TypeVar("Metric", Counter, Histogram)
@@ -56,7 +57,8 @@ class Metrics:
             path: self._counts(f"{path}_states", f"States of the {path} in results.", "state", get_args(states))
             for path, states in _STATES.items()
         }
-        self.drops = self._counts("drops", "What viewers lost.", "what", protocol.Dropped.model_fields)
+        drops = Counter("emotion_drops", "What viewers lost.", ["what", "cause"], registry=self._registry)
+        self.drops = [drops.labels(*name.split("_")) for name in Losses._fields]
         self.delay = self._measures(
             "delay_seconds",
             "From the arrival of the newest that is used to the result.",

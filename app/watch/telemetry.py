@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from app import protocol
 from app.guard.admission import Admission
 from app.settings import Settings
+from app.viewer.session import Losses
 from app.watch.logs import log_event
 from app.watch.metrics import OPENMETRICS, REFUSALS, Metrics
 
@@ -88,7 +89,7 @@ class Visit:
         self._received: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._results = 0
-        self._dropped = protocol.Dropped()
+        self._losses = Losses()
 
     def __enter__(self) -> Self:
         self._began = self._clock()
@@ -114,7 +115,7 @@ class Visit:
             reason=fault.code if isinstance(fault, protocol.FarewellError) else None,
             received=dict(self._received),
             results=self._results,
-            dropped=self._dropped.model_dump(),
+            lost=self._losses._asdict(),
             errors=dict(self._errors),
         )
 
@@ -129,13 +130,14 @@ class Visit:
         self._metrics.late_ticks.inc(late > LATE)
         self._metrics.missed_ticks.inc(missed)
 
-    def result(self, result: protocol.Result, late: float, ages: Mapping[str, float]) -> None:
+    def result(self, result: protocol.Result, late: float, ages: Mapping[str, float], losses: Losses) -> None:
         """Take a result.
 
         Args:
-            result: Its states, counts and times are of interest.
+            result: Its states and times are of interest.
             late: Seconds since it was due; all that it has, where it lacks an answer.
             ages: Seconds since the newest audio and the newest frame came that it is the first to show.
+            losses: What the viewer has lost until now.
         """
         now = self._clock()
         self._admission.answered(late, now)
@@ -151,9 +153,10 @@ class Visit:
                 metrics.inference[path].observe(millis / 1000)
         for medium, age in ages.items():
             metrics.delay[medium].observe(age)
-        for what, count in result.dropped:
-            metrics.drops[what].inc(count - getattr(self._dropped, what))
-        self._dropped = result.dropped
+        if losses != self._losses:
+            for drops, lost, before in zip(metrics.drops, losses, self._losses, strict=True):
+                drops.inc(lost - before)
+            self._losses = losses
 
     def error(self, code: protocol.ErrorCode) -> None:
         """Count an error after which the stream goes on."""

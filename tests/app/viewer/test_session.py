@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.protocol import Calibrate, Configure
 from app.settings import Settings
 from app.viewer.calibration import FACE_STRENGTH, VOICE_STRENGTH, neutral_offset
-from app.viewer.session import Session
+from app.viewer.session import Losses, Session
 from models.calibration import reference
 from models.haar import HaarFace
 from models.inference import FaceReading, Trace, Traits
@@ -311,6 +311,7 @@ def test_the_newest_frame_is_used_and_those_before_it_are_dropped():
     assert (picture.jpeg, picture.id) == (OTHER_FACE, 3)
     assert session.take_frame(0.5) is None
     assert session.result(0.5).dropped.frames == 2
+    assert session.losses == Losses(frames_replaced=2)
 
 
 def test_a_frame_that_waited_too_long_is_dropped():
@@ -318,6 +319,7 @@ def test_a_frame_that_waited_too_long_is_dropped():
     session.receive_frame(FACE, 1, 0.0)
     assert session.take_frame(2.1) is None
     assert session.result(2.1).dropped.frames == 1
+    assert session.losses == Losses(frames_stale=1)
 
 
 def test_sound_that_no_window_covered_is_dropped_and_counted_in_chunks():
@@ -333,6 +335,15 @@ def test_sound_that_no_window_covered_is_dropped_and_counted_in_chunks():
     for number in range(4):  # covered sound may leave
         session.receive_audio(LOUD[:4000], number, 3.5 + number / 4)
     assert session.result(4.5).dropped.audio == 4
+    assert session.losses == Losses(audio_unheard=4)
+
+
+def test_results_that_nobody_got_are_counted_by_why():
+    session = new_session()
+    session.miss_results(2)
+    session.miss_results(1, "unread")
+    assert session.result(0.5).dropped.results == 3
+    assert session.losses == Losses(results_late=2, results_unread=1)
 
 
 def test_readings_are_averaged():

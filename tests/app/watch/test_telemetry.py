@@ -48,6 +48,13 @@ def figures(telemetry):
     }
 
 
+def drops(told):
+    """Return what was lost at all, by what and why."""
+    name = "emotion_drops_total"
+    counts = {tuple(label.split("=")[1] for label in key.split()[1:]): n for key, n in told.items() if name in key}
+    return {f"{what} {cause}": n for (cause, what), n in counts.items() if n}
+
+
 def visit(answers=None, *, seconds=4, talk=None, **changes):
     """Be one viewer for a while; return it, the figures while it was there, and those after it has left."""
 
@@ -81,13 +88,33 @@ def test_what_came_and_what_was_told_are_counted_as_the_viewer_counts_them():
         for state in set(states):
             assert told[f"emotion_{path}_states_total state={state}"] == states.count(state)
         assert sum(v for name, v in told.items() if name.startswith(f"emotion_{path}_states_total")) == len(states)
-    for what, count in last["dropped"].items():
-        assert told[f"emotion_drops_total what={what}"] == count
+    assert drops(told) == {"frames replaced": last["dropped"]["frames"]}
     assert last["dropped"]["frames"] > 0
     for path, millis in (("voice", 10), ("face", 20), ("fusion", 30)):
         answers = sum(result["ms"][path] is not None for result in viewer.results)
         assert told[f"emotion_inference_seconds_count path={path}"] == answers > 0
         assert told[f"emotion_inference_seconds_sum path={path}"] == pytest.approx(answers * millis / 1000)
+
+
+def test_results_are_lost_because_a_viewer_does_not_read_or_because_the_server_is_late():
+    async def main():
+        house = House()
+        slow, quick = house.visitor(), house.visitor()
+        await asyncio.sleep(0.1)
+        slow.reads.clear()
+        await asyncio.sleep(10)  # 20 results
+        slow.reads.set()
+        await asyncio.sleep(0.5)
+        unread = drops(house.figures())
+        asyncio.get_running_loop()._now += 2.2  # nothing else has its turn meanwhile
+        await asyncio.sleep(1)
+        await asyncio.gather(slow.leave(), quick.leave())
+        return unread, drops(house.figures()), slow.results[-1]["dropped"], quick.results[-1]["dropped"]
+
+    unread, both, slow, quick = run(main())
+    assert unread == {"results unread": 18}
+    assert both == {"results unread": 18, "results late": 4}  # two for each
+    assert (slow["results"], quick["results"]) == (20, 2)
 
 
 def test_every_type_of_message_is_counted_be_it_of_no_use():
@@ -266,7 +293,13 @@ def test_a_visit_is_a_line_at_its_begin_and_one_at_its_end(lines):
         "reason": None,
         "received": {"audio": 11, "frame": 11},
         "results": len(viewer.results),
-        "dropped": viewer.results[-1]["dropped"],
+        "lost": {
+            "frames_replaced": viewer.results[-1]["dropped"]["frames"],
+            "frames_stale": 0,
+            "audio_unheard": 0,
+            "results_late": 0,
+            "results_unread": 0,
+        },
         "errors": {"invalid_json": 1},
     }
 
