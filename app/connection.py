@@ -182,8 +182,8 @@ class Connection:
             self._report(result, now - due if not missed else interval / 2, now)
 
     def _report(self, result: protocol.Result, late: float, now: float) -> None:
-        """Report a result; one that has to do without an answer is as late as can be."""
-        if not all(task.done() for task in self._asked.values()):
+        """Report a result; one for which a model still owes an answer is as late as can be."""
+        if self._patience:  # and not whoever cannot be told of a fault, because it reads nothing
             late = self._settings.result_interval / 2
         arrivals, self._arrivals = self._arrivals, {}
         ages = {medium: now - at for medium, at in arrivals.items()}

@@ -111,7 +111,7 @@ export interface State {
   /**
    * Of `waiting`: "lost", "full" or "address_full". Of `closed`, where nobody called `close`: "device" (a `problem`
    * before it says why), "version", "token" (the server wants one), or why the server refuses, "unauthorized",
-   * "origin_refused", "abuse", "idle", "session_over", "refused".
+   * "origin_refused", "abuse", "too_big", "idle", "session_over", "refused".
    */
   reason?: string;
 }

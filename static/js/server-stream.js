@@ -4,7 +4,7 @@
  *
  *   waiting  "lost", "full" or "address_full"
  *   closed   "version", "token" (the server wants one, see `token`), or why the server refuses: "unauthorized",
- *            "origin_refused", "abuse", "idle", "session_over", "refused"
+ *            "origin_refused", "abuse", "too_big", "idle", "session_over", "refused"
  */
 
 import { Delays } from "./delays.js";
@@ -22,6 +22,8 @@ const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 /** A full server stays so for seconds: asking it begins with the pause that follows so many attempts. */
 const FULL_FROM_ATTEMPT = 2;
+/** Who loses a stream that lasted so long begins anew to count attempts; one that is lost at once would be asked for ever. */
+const STEADY_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A server says something twice a second; after this long without a word the line is dead. */
 const SILENT_LINE_MS = 10_000;
@@ -29,6 +31,7 @@ const SILENT_LINE_MS = 10_000;
 const MAX_BUFFERED_BYTES = 65_536;
 
 const REFUSED = 1008;
+const TOO_BIG = 1009;
 const FULL = 1013;
 
 /** Milliseconds before attempt number `attempt` (from 0): exponential, with half of it left to chance. */
@@ -47,6 +50,7 @@ export class ServerStream extends EventTarget {
   #ready = false;
   #attempt = 0;
   #timer = null;
+  #readySince = 0;
   #lastWord = 0;
   #nextId = 1;
   #delays = new Delays();
@@ -150,6 +154,7 @@ export class ServerStream extends EventTarget {
 
   #closed(code) {
     if (code === REFUSED) this.#giveUp(this.#farewell ?? "refused");
+    else if (code === TOO_BIG) this.#giveUp("too_big"); // and would be again
     else this.#lost(code === FULL ? (this.#farewell ?? "full") : "lost");
   }
 
@@ -160,7 +165,7 @@ export class ServerStream extends EventTarget {
     }
     this.#clearTimer();
     this.#ready = true;
-    this.#attempt = 0;
+    this.#readySince = performance.now();
     if (Object.keys(this.#settings).length > 0) this.configure(this.#settings);
     this.#say("ready", ready);
     this.#say("state", { state: "open" });
@@ -171,6 +176,7 @@ export class ServerStream extends EventTarget {
   }
 
   #lost(reason) {
+    if (this.#ready && performance.now() - this.#readySince >= STEADY_MS) this.#attempt = 0;
     this.#disconnect();
     const retryInMs = retryDelay(this.#attempt + (reason === "lost" ? 0 : FULL_FROM_ATTEMPT));
     this.#attempt += 1;

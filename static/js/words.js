@@ -59,6 +59,7 @@ const CLOSED = {
   token: null, // the page asks for it
   unauthorized: null, // once more
   abuse: "The server ended the connection, because it could not use what this page sent. Please reload the page.",
+  too_big: "The server ended the connection, because it takes only smaller pictures than this page sends.",
   idle: "The server ended the connection, because nothing was sent for a while. Press Start to go on.",
   session_over: "The time that this server gives to one session is over. Press Start for another.",
   version: "This page and the server are of different versions. Please reload the page.",

@@ -141,3 +141,11 @@ def test_serve_takes_the_configuration_and_knows_every_deployment_in_it():
     (application,) = ServeDeploySchema.model_validate(SERVE).applications
     assert (application.name, application.import_path) == (APPLICATION, "app.cluster:app")
     assert {deployment.name for deployment in application.deployments} == {"Ingress", VOICE, FACE}
+
+
+def test_nginx_has_room_for_as_many_connections_and_requests_of_an_address_as_the_server():
+    nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
+    settings = Settings(_env_file=None)
+    assert f"limit_conn connections {settings.max_connections_per_address};" in nginx
+    assert f"zone=requests:1m rate={settings.max_requests_per_address:g}r/s;" in nginx
+    assert f"limit_req zone=requests burst={10 * settings.max_requests_per_address:g} nodelay;" in nginx

@@ -330,7 +330,7 @@ test("the labels are those of the wire, in its order", () => {
 
 test("every way to be refused has words, and one that is new has some too", () => {
   const problem = (reason) => connectionWords({ state: "closed", reason }).problem;
-  for (const reason of ["refused", "origin_refused", "abuse", "idle", "session_over", "not known yet"]) {
+  for (const reason of ["refused", "origin_refused", "abuse", "too_big", "idle", "session_over", "not known yet"]) {
     assert.ok(problem(reason).endsWith("."), reason);
   }
   for (const reason of [undefined, "token", "unauthorized"]) assert.equal(problem(reason), null);

@@ -86,7 +86,7 @@ test("the delay runs from the sending of what a result has used, and is told onc
   assert.deepEqual(delays, [{ audio: 80, frame: 50 }, { audio: null, frame: null }]);
 });
 
-test("a lost line is tried again, later each time, until the server is ready once more", () => {
+test("a lost line is tried again, later each time, until a stream has lasted", () => {
   const { events } = opened();
   Line.all[0].says(READY);
   for (const pause of [500, 1000, 2000]) {
@@ -98,6 +98,12 @@ test("a lost line is tried again, later each time, until the server is ready onc
     assert.equal(Line.all.length, lines + 1);
   }
   Line.all.at(-1).says(READY);
+  now += 9_999;
+  Line.all.at(-1).breaks();
+  assert.equal(events.at(-1).retryInMs, 4000, "a server that fails each time is not asked twice a second for ever");
+  mock.timers.tick(4000);
+  Line.all.at(-1).says(READY);
+  now += 10_000;
   Line.all.at(-1).breaks();
   assert.equal(events.at(-1).retryInMs, 500);
 });
@@ -187,6 +193,16 @@ test("why a server refuses is told by its last words", () => {
   mock.timers.tick(2000);
   Line.all.at(-1).breaks(1013);
   assert.equal(events.at(-1).reason, "full", "the last words of another connection do not count");
+});
+
+test("a server for which the pictures are too large is left", () => {
+  const { events } = opened();
+  Line.all[0].says(READY);
+  Line.all[0].says({ type: "error", code: "too_big", message: "a message may have 16384 bytes", recoverable: false });
+  Line.all[0].breaks(1009);
+  assert.deepEqual(events.at(-1), { type: "state", state: "closed", reason: "too_big" });
+  mock.timers.tick(60_000);
+  assert.equal(Line.all.length, 1);
 });
 
 /** The server is full: it says so, and closes. */

@@ -202,6 +202,23 @@ def test_a_tick_that_is_late_and_those_that_are_missed_are_counted():
     assert told["emotion_tick_lateness_seconds_sum"] == pytest.approx(0.349)
 
 
+def test_who_cannot_be_told_of_a_fault_because_it_reads_nothing_makes_no_load():
+    async def main():
+        house = House()
+        stuck, good = house.visitor(), house.visitor()
+        await good.talk(1)
+        stuck.reads.clear()
+        await asyncio.gather(stuck.talk(8, face=BROKEN), good.talk(8))
+        load = house.figures()["emotion_load"]
+        stuck.reads.set()
+        await asyncio.gather(stuck.leave(), good.leave())
+        return load, stuck.of_type("error")
+
+    load, errors = run(main())
+    assert {error["code"] for error in errors} == {"invalid_image"}
+    assert load < 0.1
+
+
 def test_calls_of_the_models_are_measured_and_make_the_load():
     async def main():
         house = House()
