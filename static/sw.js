@@ -2,11 +2,13 @@
  * Lets the page work without a network: where the models run on the device, everything it needs is on the device.
  *
  * The page's own files come from the server as long as there is one, and are kept as one set: a new set replaces the old
- * one when all of it is here. The models' files are kept by `js/device/files.js`; here they are only handed out.
+ * one when all of it is kept. The models' files are kept by `js/device/files.js`; here they are only handed out.
  */
 
 const FILES = "device-files"; // as in js/device/files.js
 const PAGE = "page-";
+/** Kept last of a set: without it one was interrupted, by a full disk or a browser that was closed, and is not whole. */
+const WHOLE = new URL("whole", self.location.href).href;
 
 /** For hosts that cannot set headers: with them the page is isolated, and WebAssembly may have threads. */
 const ISOLATION = {
@@ -61,8 +63,12 @@ async function renew() {
   if (!answer.ok) throw new Error("this server has no models for browsers");
   const { version, page } = await answer.json();
   const name = PAGE + version;
-  if (!(await caches.has(name))) await keep(name, page);
+  if (!(await isWhole(name))) await keep(name, page);
   for (const other of await caches.keys()) if (other.startsWith(PAGE) && other !== name) await caches.delete(other);
+}
+
+async function isWhole(name) {
+  return (await caches.has(name)) && (await (await caches.open(name)).match(WHOLE)) !== undefined;
 }
 
 async function keep(name, page) {
@@ -78,6 +84,7 @@ async function keep(name, page) {
   );
   const cache = await caches.open(name);
   await Promise.all(contents.map(([url, answer]) => cache.put(url, answer)));
+  await cache.put(WHOLE, new Response());
 }
 
 async function sha256(content) {

@@ -167,7 +167,7 @@ class Dropped(_ServerMessage):
     """What was lost since the session began."""
 
     frames: int = 0
-    """Frames replaced by a newer one before they were used."""
+    """Frames that a newer one replaced, or that grew stale, before they were used."""
     audio: int = 0
     """Chunks whose sound left the ring buffer before a window covered it."""
     results: int = 0
@@ -175,7 +175,7 @@ class Dropped(_ServerMessage):
 
 
 class Millis(_ServerMessage):
-    """Server time in milliseconds; a model that was not asked for this result is null."""
+    """Server time in milliseconds; that of a model is null where no answer of it came for this result."""
 
     voice: float | None = None
     face: float | None = None
@@ -195,7 +195,7 @@ class Result(_ServerMessage):
     top5: tuple[Ranked, ...] = ()
     """The most probable labels of `fused`, up to five of those that it can name; empty where it is `none`."""
     level: float
-    """RMS of the newest sound, 0 to 1."""
+    """RMS of the sound since the last result, 0 to 1."""
     used: Used
     dropped: Dropped
     ms: Millis = Millis()

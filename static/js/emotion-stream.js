@@ -118,16 +118,18 @@ export class EmotionStream extends EventTarget {
    */
   async start({ video = hiddenVideo(), camera = "", microphone = "" } = {}) {
     this.open();
-    this.#capturing ??= this.#capture(video);
-    const { capture, feed } = await this.#capturing;
-    const problems = await capture.start({ camera, microphone }).catch((error) => {
+    try {
+      this.#capturing ??= this.#capture(video);
+      const { capture, feed } = await this.#capturing;
+      const problems = await capture.start({ camera, microphone });
+      if (problems === null) return null;
+      if (capture.hasCamera || capture.hasMicrophone) feed.start();
+      else this.close();
+      return problems;
+    } catch (error) {
       this.stop(); // whatever it was: no device stays on unseen
       throw error;
-    });
-    if (problems === null) return null;
-    if (capture.hasCamera || capture.hasMicrophone) feed.start();
-    else this.close();
-    return problems;
+    }
   }
 
   /** Release camera and microphone, and close the stream. */
@@ -169,10 +171,13 @@ export class EmotionStream extends EventTarget {
   }
 
   #release() {
-    this.#capturing?.then(({ capture, feed }) => {
-      feed.stop();
-      capture.stop();
-    });
+    this.#capturing?.then(
+      ({ capture, feed }) => {
+        feed.stop();
+        capture.stop();
+      },
+      () => (this.#capturing = null), // a file could not be fetched: the next `start` tries again
+    );
   }
 
   async #capture(video) {

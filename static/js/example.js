@@ -20,7 +20,7 @@ stream.addEventListener("result", ({ detail: { result } }) => {
 });
 
 async function start() {
-  const problems = await stream.start({ video });
+  const problems = await stream.start({ video }).catch(({ message }) => void (words.value = message));
   lacking.value = (problems ?? []).map(({ device, reason }) => `The ${device} cannot be had: ${reason}. `).join("");
 }
 

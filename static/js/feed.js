@@ -15,8 +15,9 @@ const PICTURE_PAUSE_MS = 3000;
 export class Feed extends EventTarget {
   #capture;
   #stream;
-  #pacer = new FramePacer(500);
-  #soundPacer = new SoundPacer(500);
+  #intervalMs = 500;
+  #pacer;
+  #soundPacer;
   #timer = null;
   #lastPicture = 0; // or when none was called for
   #isPaused = false;
@@ -26,8 +27,12 @@ export class Feed extends EventTarget {
     super();
     this.#capture = capture;
     this.#stream = stream;
+    this.#beginAnew();
     capture.addEventListener("audio", ({ detail }) => this.#carrySound(detail.samples));
-    stream.addEventListener("ready", ({ detail }) => this.#keepStep(detail.settings.result_interval * 1000));
+    stream.addEventListener("ready", ({ detail }) => {
+      this.#intervalMs = detail.settings.result_interval * 1000;
+      this.#beginAnew();
+    });
     stream.addEventListener("result", ({ detail: { result } }) => {
       const now = performance.now();
       this.#pacer.result(result.used.frame, result.ms.total, now);
@@ -44,12 +49,14 @@ export class Feed extends EventTarget {
   stop() {
     clearInterval(this.#timer);
     this.#timer = null;
+    this.#beginAnew();
     this.#tellPaused(false);
   }
 
-  #keepStep(intervalMs) {
-    this.#pacer = new FramePacer(intervalMs);
-    this.#soundPacer = new SoundPacer(intervalMs);
+  /** Forget what was sent and what waits to be: nothing from before a stop is joined to what comes after it. */
+  #beginAnew() {
+    this.#pacer = new FramePacer(this.#intervalMs);
+    this.#soundPacer = new SoundPacer(this.#intervalMs);
   }
 
   #carrySound(samples) {
@@ -61,17 +68,21 @@ export class Feed extends EventTarget {
 
   /** Runs from the timer and from every chunk of sound: hidden tabs get few timers, but all the sound. */
   async #pump() {
-    const stream = this.#stream;
+    const [stream, timer] = [this.#stream, this.#timer];
     const isDue = stream.isReady && this.#capture.hasCamera;
     const wanted = isDue && this.#pacer.due(performance.now(), stream.bufferedAmount);
     const frame = wanted ? await this.#capture.takeFrame(stream.frameKind) : null;
+    if (timer !== this.#timer) {
+      frame?.close?.(); // it was stopped meanwhile
+      return;
+    }
     const now = performance.now();
     if (frame !== null) {
       const id = stream.sendFrame(frame);
       if (id !== null) this.#pacer.sent(id, now);
     }
     if (!wanted || frame !== null) this.#lastPicture = now;
-    if (this.#timer !== null) this.#tellPaused(now - this.#lastPicture > PICTURE_PAUSE_MS);
+    this.#tellPaused(now - this.#lastPicture > PICTURE_PAUSE_MS);
   }
 
   #tellPaused(isPaused) {

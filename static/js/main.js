@@ -39,7 +39,7 @@ async function start() {
 /** Take the results from the other place; what is on stays on. */
 function move(source) {
   stream.source = source;
-  for (const subject of ["server", "network"]) view.showProblem(subject, null);
+  for (const subject of ["server", "network", "failure"]) view.showProblem(subject, null);
   if (running) stream.open();
 }
 

@@ -97,6 +97,19 @@ def test_another_source_releases_the_devices(example: tuple[Page, list[str]]) ->
     assert page.evaluate(LIVE) == 0
 
 
+def test_a_part_that_could_not_be_fetched_is_asked_for_again(server: Server, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{server.url}static/example.html")
+    page.route("**/js/feed.js", lambda route: route.abort())
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#words")).to_contain_text("feed.js")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    page.unroute("**/js/feed.js")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#words")).to_have_text(RANKING, timeout=FIRST_RESULT_MS)
+    page.close()
+
+
 def test_the_example_says_why_it_does_not_run(browser: Browser) -> None:
     page = browser.new_page()
     words = page.locator("#words")

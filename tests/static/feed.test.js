@@ -147,6 +147,31 @@ test("sound does not wait for more than three chunks, nor over a new beginning",
   assert.deepEqual([...stream.sent.at(-1)], [6]);
 });
 
+test("what waits when the devices are stopped is never sent, nor joined to what comes after", () => {
+  stream.says("ready", { settings: { result_interval: 5 } });
+  used(null);
+  feed.start();
+  devices.speaks(Int16Array.of(1));
+  feed.stop();
+  feed.start();
+  devices.speaks(Int16Array.of(2));
+  assert.deepEqual([...stream.sent.at(-1)], [2]);
+});
+
+test("a picture that is still being made when the devices are stopped is not sent", async () => {
+  let made;
+  devices.takeFrame = () => new Promise((resolve) => (made = resolve));
+  feed.start();
+  now += 50;
+  mock.timers.tick(50);
+  feed.stop();
+  const bitmap = { close: mock.fn() };
+  made(bitmap);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(stream.sent, []);
+  assert.equal(bitmap.close.mock.callCount(), 1);
+});
+
 test("sound that a ready stream does not take is told", () => {
   stream.carries = false;
   devices.speaks(new Int16Array(4));
