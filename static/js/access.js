@@ -3,20 +3,24 @@
 import { accessWords } from "./words.js";
 
 const KEY = "access-code";
+const ENTERED = "entered";
 
 export class Access {
   #dialog = document.getElementById("access");
   #input = document.getElementById("access-code");
   #words = document.getElementById("access-words");
 
-  /** @param onToken called with what the user has entered */
-  constructor(onToken) {
+  /** @param onToken called with what the user has entered, @param onCancel where that was nothing */
+  constructor(onToken, onCancel) {
     document.getElementById("access-cancel").addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => (this.#input.value = ""));
+    this.#dialog.addEventListener("close", () => {
+      this.#input.value = "";
+      if (this.#dialog.returnValue !== ENTERED) onCancel();
+    });
     this.#dialog.addEventListener("submit", (event) => {
       event.preventDefault();
       const token = this.#input.value;
-      this.#dialog.close();
+      this.#dialog.close(ENTERED);
       stored((storage) => storage.setItem(KEY, token));
       onToken(token);
     });
@@ -31,6 +35,7 @@ export class Access {
   ask(isWrong) {
     stored((storage) => storage.removeItem(KEY));
     this.#words.textContent = accessWords(isWrong);
+    this.#dialog.returnValue = "";
     if (!this.#dialog.open) this.#dialog.showModal();
   }
 }

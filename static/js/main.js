@@ -8,17 +8,20 @@ import { EmotionStream } from "./emotion-stream.js";
 import { Feed } from "./feed.js";
 import { PlaceSwitch } from "./place.js";
 import { View } from "./view.js";
-import { deviceWords, obstacleWords, startWords } from "./words.js";
+import { NO_ACCESS_CODE, deviceWords, obstacleWords, startWords } from "./words.js";
 
 const view = new View();
 const capture = new Capture(view.video);
 const place = new PlaceSwitch(move);
 const stream = new EmotionStream({ source: place.choice, base: document.baseURI });
 const feed = new Feed(capture, stream);
-const access = new Access((token) => {
-  stream.token = token;
-  start();
-});
+const access = new Access(
+  (token) => {
+    stream.token = token;
+    start();
+  },
+  () => view.showProblem("connection", NO_ACCESS_CODE),
+);
 const sliders = new SettingSliders((settings) => stream.configure(settings));
 const calibration = new CalibrationPanel((action) => stream.calibrate(action));
 const pickers = new DevicePickers(() => (running ? restart() : view.showProblem("choice", null)));

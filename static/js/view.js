@@ -39,7 +39,7 @@ export class View {
   constructor() {
     this.#legend.forEach((item, i) => (item.dataset.emotion = LABELS[i]));
     element("legend").append(...this.#legend);
-    if (!isLoopback(location.hostname)) element("server-name").textContent = location.host;
+    element("server-name").textContent = location.host;
   }
 
   get video() {
@@ -200,8 +200,4 @@ export class View {
     this.#announced = words;
     element("announcer").textContent = words;
   }
-}
-
-function isLoopback(host) {
-  return host === "localhost" || host === "[::1]" || host.startsWith("127.");
 }

@@ -163,6 +163,9 @@ function closedWords(reason) {
   return CLOSED[reason] === undefined ? CLOSED.refused : CLOSED[reason];
 }
 
+/** Where the user has none to enter. */
+export const NO_ACCESS_CODE = "This server gives results to those alone who have its access code. Press Start to enter it.";
+
 /** What the page says where the server asks who we are. */
 export function accessWords(isWrong) {
   return isWrong

@@ -176,7 +176,7 @@ def overlap(a: dict[str, float], b: dict[str, float]) -> float:
 def test_notice_comes_before_any_device_is_asked_for(open_page: Open) -> None:
     page = open_page()
     expect(page.get_by_role("heading", name="Before you start")).to_be_visible()
-    for words in ("nowhere else", "forgotten", "not what a person feels", "prohibited in"):
+    for words in ("nobody else", "forgotten", "not what a person feels", "prohibited in"):
         expect(page.locator("#notice")).to_contain_text(words)
     expect(page.locator("#live")).to_be_hidden()
     expect(page.locator("#sign")).to_be_hidden()
@@ -815,6 +815,10 @@ def test_a_server_with_a_token_is_shown_it_once(open_page: Open) -> None:
         expect(dialog).to_contain_text("This server asks for an access code")
         expect(page.locator("#sign")).to_be_hidden()
         assert page.evaluate(LIVE) == []
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#problems")).to_contain_text("Press Start to enter it")
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(dialog).to_be_visible()
         code.fill("a wrong one")
         page.keyboard.press("Enter")
         expect(dialog).to_contain_text("not the access code")
