@@ -1,5 +1,6 @@
 """`python -m app`: the server on HOST and PORT of the settings."""
 
+import argparse
 import errno
 import os
 import socket
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run until interrupted."""
+    argparse.ArgumentParser(
+        prog="python -m app",
+        description="Serve the page and the stream. It takes no arguments: set HOST, PORT and what else .env.example "
+        "lists in the environment, or in a file .env in this folder.",
+    ).parse_args()
     from app.server import create_app
     from app.settings import load
 

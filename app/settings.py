@@ -4,9 +4,11 @@
 """
 
 import ipaddress
+import math
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -19,6 +21,9 @@ from models.windows import SILENCE_RMS
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(".env")
 """In the folder where the program was started."""
+
+BURST_SECONDS: Final = 20
+"""A network that stalls delivers all at once what it held back; so much of it is taken of a viewer."""
 
 LATE: Final = "late"
 """The fusion that needs no model of its own, see `app.viewer.fusion`."""
@@ -185,6 +190,25 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network)
         return networks
 
+    @field_validator("max_messages_per_second", "max_audio_rate")
+    @classmethod
+    def _one_at_once(cls, rate: float) -> float:
+        if 0 < rate < 1 / BURST_SECONDS:
+            raise PydanticCustomError("too_low", "should be 0 or at least {least}", {"least": 1 / BURST_SECONDS})
+        return rate
+
+    @field_validator("max_bytes_per_second")
+    @classmethod
+    def _a_message_at_once(cls, rate: int, info: ValidationInfo) -> int:
+        longest = info.data.get("max_message_bytes")
+        if longest is not None and 0 < rate * BURST_SECONDS < longest:
+            raise PydanticCustomError(
+                "too_low",
+                "should be 0 or at least {least}, a {seconds}th of MAX_MESSAGE_BYTES, for a whole message to be taken",
+                {"least": math.ceil(longest / BURST_SECONDS), "seconds": BURST_SECONDS},
+            )
+        return rate
+
     @field_validator("max_connections_per_address")
     @classmethod
     def _enough_for_its_viewers(cls, connections: int, info: ValidationInfo) -> int:
@@ -215,6 +239,8 @@ def load() -> Settings:
             readable line.
     """
     try:
+        if ENV_FILE.is_file():
+            _refuse_what_sets_nothing(ENV_FILE)
         settings = Settings()
         settings._env_file_read = ENV_FILE.absolute() if ENV_FILE.is_file() else None
         return settings
@@ -225,6 +251,16 @@ def load() -> Settings:
             f"{'.'.join(map(str, fault['loc'])).upper()}={_shown(fault)}: {_reason(fault)}" for fault in error.errors()
         )
         raise SystemExit(f"Settings refused: {'; '.join(faults)}") from None
+
+
+def _refuse_what_sets_nothing(file: Path) -> None:
+    """Stop where a line is no setting: it would be passed over, and a server that was to ask for a token be open."""
+    with file.open(encoding="utf-8") as lines:
+        for binding in parse_stream(lines):
+            if binding.error or (binding.key is not None and binding.value is None):
+                text = binding.original.string  # begins with the empty lines before
+                line = binding.original.line + text[: -len(text.lstrip())].count("\n")
+                raise SystemExit(f"Settings refused: .env, line {line}: not a setting as NAME=value")
 
 
 def _shown(fault: ErrorDetails) -> object:

@@ -4,10 +4,11 @@ python -m scripts.screenshot docs/page.png
 """
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Error, Playwright, sync_playwright
 
 from scripts.fake_devices import chromium, person, portrait
 
@@ -63,15 +64,18 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=WIDTH, help="of the window, in CSS pixels")
     wish = parser.parse_args()
     with sync_playwright() as playwright:
-        take_screenshot(
-            playwright,
-            wish.url,
-            wish.path,
-            clip=wish.clip,
-            seconds=wish.seconds,
-            dark=wish.dark,
-            width=wish.width,
-        )
+        try:
+            take_screenshot(
+                playwright,
+                wish.url,
+                wish.path,
+                clip=wish.clip,
+                seconds=wish.seconds,
+                dark=wish.dark,
+                width=wish.width,
+            )
+        except Error as fault:
+            sys.exit(f"No picture of {wish.url}: {fault.message.partition(chr(10))[0]}")
 
 
 if __name__ == "__main__":

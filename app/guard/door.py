@@ -34,7 +34,8 @@ async def ticket(request: Request, authorization: Annotated[str, Header()] = "")
         raise HTTPException(503, "The models are not loaded.")
     if not streaming.access.needs_token:
         raise HTTPException(404, "This server has no token: everybody may connect.")
-    scheme, _, token = authorization.partition(" ")
+    # Of a header the bytes are known, as Latin-1; who writes other letters sends UTF-8.
+    scheme, _, token = authorization.encode("latin-1").decode(errors="replace").partition(" ")
     if scheme.lower() != "bearer" or not streaming.access.is_token(token):
         # One try a connection, as at the stream: connections of an address are counted.
         headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}

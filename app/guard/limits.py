@@ -3,11 +3,8 @@
 import math
 
 from app.protocol import Audio, Event, FarewellError, Media, ProtocolError
-from app.settings import Settings
+from app.settings import BURST_SECONDS, Settings
 from models.inference import SAMPLE_RATE
-
-BURST_SECONDS = 20
-"""A network that stalls delivers all at once what it held back; so much of it is taken."""
 
 
 class Bucket:

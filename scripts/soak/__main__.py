@@ -202,6 +202,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
+    if options.minutes <= 0:
+        parser.error("--minutes: more than 0")
     check_file(options.json)
     settings = {
         "FACE_MODEL": "fer_resnet",

@@ -79,3 +79,12 @@ def test_the_command_ends_with_one_line_and_no_model_loaded(taken: int, tmp_path
     assert done.stderr.splitlines() == [
         f"Settings refused: PORT={taken}: in use on 127.0.0.1 by another program; end that, or set another PORT"
     ]
+
+
+@pytest.mark.parametrize(("argument", "status", "words"), [("--help", 0, "HOST, PORT"), ("--port=1", 2, "--port=1")])
+def test_arguments_are_not_passed_over(argument: str, status: int, words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", argument], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr

@@ -100,6 +100,27 @@ def test_a_misspelt_name_in_the_env_file_is_refused(tmp_path):
         load()
 
 
+@pytest.mark.parametrize("line", ["API_TOKEN: a secret of sixteen", 'API_TOKEN="a secret of sixteen', "API_TOKEN"])
+def test_a_line_of_the_env_file_that_sets_nothing_is_refused_and_not_repeated(tmp_path, line):
+    (tmp_path / ".env").write_text(f"# the server\nMETRICS=false\n\n{line}\n")
+    with pytest.raises(SystemExit, match=r"^Settings refused: \.env, line 4: not a setting as NAME=value$"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("MAX_MESSAGES_PER_SECOND", "0.04", "should be 0 or at least 0.05"),
+        ("MAX_AUDIO_RATE", "0.01", "should be 0 or at least 0.05"),
+        ("MAX_BYTES_PER_SECOND", "52428", "should be 0 or at least 52429, a 20th of MAX_MESSAGE_BYTES"),
+    ],
+)
+def test_a_rate_by_which_nothing_could_ever_be_sent_is_refused(monkeypatch, name, value, problem):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=f"{name}=.*{problem}"):
+        load()
+
+
 @given(st.floats())
 def test_the_fusion_weight_is_between_zero_and_one(weight):
     if 0 <= weight <= 1:

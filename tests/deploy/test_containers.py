@@ -149,3 +149,8 @@ def test_nginx_has_room_for_as_many_connections_and_requests_of_an_address_as_th
     assert f"limit_conn connections {settings.max_connections_per_address};" in nginx
     assert f"zone=requests:1m rate={settings.max_requests_per_address:g}r/s;" in nginx
     assert f"limit_req zone=requests burst={10 * settings.max_requests_per_address:g} nodelay;" in nginx
+
+
+def test_the_server_in_containers_believes_the_network_by_which_a_proxy_comes():
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    assert COMPOSE["services"]["server"]["environment"]["TRUSTED_PROXIES"] == network["gateway"]

@@ -42,6 +42,13 @@ def test_a_ticket_is_had_for_the_token_and_good_once():
         assert first_word(client)["type"] == "challenge"
 
 
+def test_a_token_may_have_letters_of_any_language():
+    token = "pässwörter, geheime"
+    with visiting(api_token=SecretStr(token)) as client:
+        answer = client.post("/ticket", headers={"authorization": f"Bearer {token}".encode()})
+        assert first_word(client, f"/ws?ticket={answer.json()['ticket']}")["type"] == "ready"
+
+
 def test_a_ticket_is_not_spent_on_a_full_house():
     def ticket():
         return client.post("/ticket", headers=BEARER).json()["ticket"]

@@ -3,13 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.guard.limits import BURST_SECONDS, Allowance, Bucket, Pace
+from app.guard.limits import Allowance, Bucket, Pace
 from app.protocol import Audio, Configure, FarewellError, Frame, ProtocolError
-from app.settings import Settings
+from app.settings import BURST_SECONDS, Settings
 
 SECOND = Audio(pcm16=np.zeros(16_000, "<i2").tobytes())
 PICTURE = Frame(jpeg=b"\xff\xd8")
 NO_LIMITS = {
+    "max_message_bytes": 16_384,
     "max_messages_per_second": 0,
     "max_bytes_per_second": 0,
     "max_audio_rate": 0,
@@ -130,8 +131,9 @@ def test_who_sends_neither_sound_nor_picture_is_idle():
 
 
 def test_sound_that_is_refused_keeps_nobody_from_being_idle():
-    viewer = allowance(idle_timeout=60, max_audio_rate=0.001)
-    assert taken(lambda now: viewer.take(SECOND, now), 1, 30.0) == 0
+    viewer = allowance(idle_timeout=60, max_audio_rate=0.05)
+    minute = Audio(pcm16=60 * SECOND.pcm16)
+    assert taken(lambda now: viewer.take(minute, now), 1, 30.0) == 0
     assert code_of(viewer.stay, 60.0) == "idle"
 
 
