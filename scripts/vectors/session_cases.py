@@ -14,6 +14,7 @@ SHORT = {"voice_window": 0.5}
 BOX = [0.1, 0.2, 0.3, 0.4]
 LOUD, QUIET = {"level": 3000, "period": 80}, {"level": 20, "period": 50}
 NEUTRAL_WINDOW = {"mean": 0.3, "square": 1.2, "slope": 0.005}
+STEADY_WINDOW = {"mean": 0.3, "square": 0.25, "slope": 0.0}
 
 
 def audio(at: float, number: int | None, samples: int = WINDOW, **sound: int) -> Step:
@@ -272,6 +273,16 @@ def _calibrations() -> Iterator[Case]:
         do("heard", at=6.6, probs=HAPPY),  # asked with another reference
         result(6.6),
         do("can_calibrate"),
+        settings=brief,
+        voice=ADAPTIVE,
+    )
+    yield case(
+        "of a steady noise nothing is learnt",
+        do("calibrate", at=0.5, action="start"),
+        _speak(range(2, 30), CALM, described=STEADY_WINDOW),
+        result(15.0),
+        do("calibration"),
+        do("learnt"),
         settings=brief,
         voice=ADAPTIVE,
     )

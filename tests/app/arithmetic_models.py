@@ -30,8 +30,8 @@ def voice_probs(window: Int16, reference: Float32 | None = None) -> Float32:
 
 
 def voice_statistics(window: Int16) -> Float32:
-    """Mean and mean square of each 40th part of a window, in units of full scale: 80 real figures of it."""
-    parts = np.array_split(window / 32768, REFERENCE // 2)
+    """Mean and mean square of each 40th part of a window, in units of 1,000: 80 real figures of it."""
+    parts = np.array_split(window / 1000, REFERENCE // 2)
     means, squares = [part.mean() for part in parts], [np.square(part).mean() for part in parts]
     return np.array([*means, *squares], dtype=np.float32)
 

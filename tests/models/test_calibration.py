@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.calibration import PRIOR_WINDOWS, REFERENCE, reference
+from app.settings import ROOT
+from models.calibration import LEAST_VARIATION, PRIOR_WINDOWS, REFERENCE, is_speech, reference
+from models.conditions import voice as conditions
+from models.loading import load_voice
 
 HALF = REFERENCE // 2
 
@@ -74,3 +77,17 @@ def test_the_order_of_the_windows_does_not_matter(order: list[int]) -> None:
 def test_no_windows_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one window"):
         reference([])
+
+
+@given(SHIFTS, st.floats(0, 2))
+def test_what_varies_less_than_speech_does_is_none(shift: np.ndarray, deviation: float) -> None:
+    told = np.concatenate([shift, shift**2 + deviation**2])
+    assert is_speech(told) == (deviation >= LEAST_VARIATION) or deviation == pytest.approx(LEAST_VARIATION)
+
+
+def test_to_the_model_that_ships_a_fan_a_hum_and_a_hiss_are_no_speech() -> None:
+    chance = np.random.default_rng(0)
+    model = load_voice("audio_bilstm", engine="onnx", weights_dir=ROOT / "weights")
+    noises = [conditions.brown(16_000, chance), conditions.white(16_000, chance), conditions.hum(16_000)]
+    sounds = [conditions.at_level(noise, level) for noise in noises for level in (-45.0, -25.0)]
+    assert not any(is_speech(told) for told in model.describe(np.stack(sounds)))

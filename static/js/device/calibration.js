@@ -17,6 +17,8 @@ const MOST_OFFSET = 2;
 const LEAST_PROBABILITY = 1e-6;
 /** How many windows' worth of belief there is in a person being like all others (empirical Bayes). */
 const PRIOR_WINDOWS = 3;
+/** Deviation of a window's coefficients, on average: what varies less is no speech. */
+const LEAST_VARIATION = 0.45;
 /** The least square of a deviation that a reference goes by. */
 const LEAST_SQUARE = 0.05;
 const MOST_SHIFT = 4;
@@ -43,6 +45,13 @@ export function reference(statistics) {
   const trust = statistics.length / (statistics.length + PRIOR_WINDOWS);
   const both = [...shift.map((mean) => clip(mean, MOST_SHIFT)), ...logScale.map((scale) => clip(scale, MOST_LOG_SCALE))];
   return Float32Array.from(both, (value) => trust * value);
+}
+
+/** Whether statistics are of a window in which somebody speaks; a steady noise is not. */
+export function isSpeech(statistics) {
+  const half = statistics.length / 2;
+  const deviations = Array.from({ length: half }, (_, i) => Math.sqrt(Math.max(statistics[half + i] - statistics[i] ** 2, 0)));
+  return deviations.reduce((sum, deviation) => sum + deviation, 0) / half >= LEAST_VARIATION;
 }
 
 /** By how much a person's neutral answers differ from those of people in general, in log-odds; one answer at least. */
@@ -100,10 +109,12 @@ export class Calibrator {
 
   /**
    * Take the answer about the window that ended at time `at`, as the model gave it, and its statistics if they were
-   * asked for. A window that began before the start is none of the reading.
+   * asked for. A window that began before the start is none of the reading, nor is one in which nobody speaks, as far
+   * as statistics tell.
    */
   hear(at, probs, statistics) {
     const reading = this.#traits.voice.adaptive ? statistics : probs;
+    if (statistics !== null && !isSpeech(statistics)) return;
     if (reading !== null && this.learns("voice")) this.#take("voice", at - this.#window, reading);
   }
 
