@@ -245,7 +245,7 @@ class Connection:
         return self._asked[path]
 
     async def _hear(self, window: Window) -> None:
-        reading = await self._inference.voice(window.samples, window.reference, window.describe)
+        reading = await self._inference.voice(window.samples, window.reference)
         self._session.heard(window, reading.probs, self._clock(), reading.statistics)
         self._arrivals["audio"] = window.arrived
 

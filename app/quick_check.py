@@ -142,9 +142,8 @@ def hear_window(session: Session, model: VoiceModel, now: float) -> None:
     window = session.take_window(now)
     if window is None:
         return
-    statistics = model.describe(window.samples[None])[0] if window.describe else None
-    probs = model.predict(window.samples[None], window.reference[None])[0]
-    session.heard(window, probs, now, statistics)
+    probs, statistics = model.answer(window.samples[None], window.reference[None])
+    session.heard(window, probs[0], now, None if statistics is None else statistics[0])
 
 
 def classify_faces(model: FaceModel, images: UInt8) -> Float32:

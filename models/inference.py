@@ -112,20 +112,16 @@ class VoiceModel(Protocol):
     heard: frozenset[str]
     """Speakers whom it was trained on or chosen by (`ravdess-02`): accuracy must not be measured on them."""
 
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7].
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Map windows [B, N] (Int16 mono, 16 kHz, 0.5-4 s) to probabilities [B, 7] and statistics [B, 80].
 
         `references` [B, 80] say who speaks: zeros, or None, for nobody known. A model that is not adaptive does
-        not look at them.
+        not look at them, and has no statistics, which are what `models.calibration` goes by.
         """
         ...
 
-    def describe(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to the statistics [B, 80] that `models.calibration.reference` pools.
-
-        Raises:
-            TypeError: The model is not adaptive.
-        """
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Return the probabilities alone."""
         ...
 
 

@@ -91,23 +91,19 @@ class OnnxVoice:
         info = read_info(self._session, path, "voice")
         self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
 
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
-        return self._run("probabilities", windows, references)
-
-    def describe(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to statistics [B, 80]."""
-        if not self.traits.adaptive:
-            raise TypeError(f"{self.name} takes no references")
-        return self._run("statistics", windows, None)
-
-    def _run(self, output: str, windows: Int16, references: Float32 | None) -> Float32:
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7] and statistics [B, 80]."""
         inputs = {"waveform": _waveform(windows)}
-        if self.traits.adaptive:
-            nobody = np.zeros((len(windows), REFERENCE), np.float32)
-            inputs["reference"] = nobody if references is None else references
-        answer: Float32 = self._session.run([output], inputs)[0]
-        return answer
+        if not self.traits.adaptive:
+            return self._session.run(["probabilities"], inputs)[0], None
+        inputs["reference"] = np.zeros((len(windows), REFERENCE), np.float32) if references is None else references
+        # Both come of one spectrogram: the statistics cost next to nothing.
+        probs, statistics = self._session.run(["probabilities", "statistics"], inputs)
+        return probs, statistics
+
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Return the probabilities alone."""
+        return self.answer(windows, references)[0]
 
 
 class OnnxFace:

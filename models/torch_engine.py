@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.artefact import ArtefactError, ArtefactInfo
+from models.calibration import REFERENCE
 from models.checksums import record_sum
 from models.inference import Float32, Int16, UInt8
 from models.labels import LABELS
@@ -99,21 +100,18 @@ class TorchVoice:
         self.name, self.traits, self.heard = info.name, info.traits, frozenset(info.heard)
 
     @torch.inference_mode()
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
-        given = [_waveform(windows)]
-        if self.traits.adaptive and references is not None:
-            given.append(torch.from_numpy(references))
-        probs: Float32 = self._model(*given).numpy()
-        return probs
-
-    @torch.inference_mode()
-    def describe(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to statistics [B, 80]."""
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7] and statistics [B, 80]."""
+        waveform = _waveform(windows)
         if not self.traits.adaptive:
-            raise TypeError(f"{self.name} takes no references")
-        statistics: Float32 = cast(AudioBiLSTM, self._model.network).describe(_waveform(windows)).numpy()
-        return statistics
+            return self._model(waveform).numpy(), None
+        who = torch.zeros(len(windows), REFERENCE) if references is None else torch.from_numpy(references)
+        probs, statistics = self._model.answer_and_describe(waveform, who)
+        return probs.numpy(), statistics.numpy()
+
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Return the probabilities alone."""
+        return self.answer(windows, references)[0]
 
 
 class TorchFace:

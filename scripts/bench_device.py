@@ -75,7 +75,7 @@ OURS = """async () => {
     const began = performance.now();
     const engine = await openEngine({ base: document.baseURI, threads: 1 });
     const samples = new Int16Array(16000).map((_, i) => 8000 * Math.sin(i / 20) * Math.sin(i / 999));
-    const hear = () => engine.hear({ samples, reference: null, describe: false });
+    const hear = () => engine.hear({ samples, reference: null });
     const see = async () => engine.see(await createImageBitmap(canvas));
     const [, { probs }] = await Promise.all([hear(), see()]);
     if (probs === null) throw new Error("the face was not found");

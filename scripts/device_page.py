@@ -26,11 +26,11 @@ OPEN = """async ({ threads }) => {
     const { openEngine } = await import("./static/js/device/engine.js");
     globalThis.engine = await openEngine({ base: document.baseURI, threads });
 }"""
-HEAR = """async ({ pcm, reference, describe }) => {
+HEAR = """async ({ pcm, reference }) => {
     const bytes = Uint8Array.from(atob(pcm), (c) => c.charCodeAt(0));
     const samples = new Int16Array(bytes.buffer);
     const known = reference && Float32Array.from(reference);
-    const { probs, statistics } = await engine.hear({ samples, reference: known, describe });
+    const { probs, statistics } = await engine.hear({ samples, reference: known });
     return { probs: [...probs], statistics: statistics && [...statistics] };
 }"""
 SEE = """async ({ picture }) => {
@@ -78,17 +78,15 @@ class DeviceEngine:
         self._page = page
         page.evaluate(OPEN, {"threads": threads})
 
-    def hear(
-        self, window: Int16, reference: Float32 | None = None, *, describe: bool = False
-    ) -> tuple[Float32, Float32 | None]:
-        """Return the probabilities [7] of a window [N], and its statistics [80] where they are asked for."""
+    def hear(self, window: Int16, reference: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Return the probabilities [7] of a window [N], and its statistics [80] where the model is adaptive."""
         said = {
             "pcm": _text(window.astype("<i2").tobytes()),
             "reference": None if reference is None else reference.tolist(),
-            "describe": describe,
         }
         answer = self._page.evaluate(HEAR, said)
-        return _floats(answer["probs"]), _floats(answer["statistics"]) if describe else None
+        statistics = answer["statistics"]
+        return _floats(answer["probs"]), None if statistics is None else _floats(statistics)
 
     def see(self, picture: bytes) -> tuple[Float32 | None, Box | None]:
         """Return the probabilities [7] and the box of the largest face in a JPEG or PNG."""

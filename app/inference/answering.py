@@ -4,13 +4,13 @@ An answer that is an exception is that of its question alone, never of the whole
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from app.inference.batching import InferenceError
 from app.inference.interface import VoiceReading
-from app.viewer.calibration import NOBODY
 from models.calibration import REFERENCE
 from models.inference import (
     FacePath,
@@ -34,7 +34,6 @@ class VoiceQuestion(NamedTuple):
 
     window: Int16
     reference: Float32
-    describe: bool
 
 
 class FaceQuestion(NamedTuple):
@@ -58,24 +57,12 @@ class About(NamedTuple):
     traits: Traits
 
 
-def ask_voice(about: About, window: Int16, reference: Float32 | None, describe: bool) -> VoiceQuestion:
-    """Return the question of `Inference.voice`.
-
-    Raises:
-        InferenceError: the model has no such answer.
-    """
-    if describe and not about.traits.adaptive:  # here, so that it costs the others in a batch nothing
-        raise InferenceError(f"{about.name} takes no references")
-    return VoiceQuestion(window, NOBODY if reference is None else reference, describe)
-
-
 def hear(model: VoiceModel, questions: Sequence[VoiceQuestion]) -> list[VoiceReading | InferenceError]:
     """Answer questions [B] about windows of one length."""
-    windows = np.stack([question.window for question in questions])
-    probs = model.predict(windows, np.stack([question.reference for question in questions]))
-    wanted = [row for row, question in enumerate(questions) if question.describe]
-    described = dict(zip(wanted, model.describe(windows[wanted]), strict=True)) if wanted else {}
-    readings = [VoiceReading(row, described.get(index)) for index, row in enumerate(probs)]
+    windows, references = zip(*questions, strict=True)
+    probs, statistics = model.answer(np.stack(windows), np.stack(references))
+    told = repeat(None, len(probs)) if statistics is None else statistics
+    readings = [VoiceReading(*row) for row in zip(probs, told, strict=True)]
     return [_checked(reading, reading.probs, reading.statistics) for reading in readings]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.inference.batching import InferenceError
+from app.viewer.calibration import NOBODY
 from models.inference import FaceReading, Float32, Int16, InvalidImageError, Trace, Traits, UInt8
 
 __all__ = ["Inference", "InferenceError", "InvalidImageError", "VoiceReading"]
@@ -16,7 +17,7 @@ class VoiceReading:
     probs: Float32
     """Probabilities [7] in the order of `labels.LABELS`."""
     statistics: Float32 | None = None
-    """What `models.calibration.reference` pools [80]; None where nobody asked for it."""
+    """What `models.calibration` goes by [80]; None of a model that is not adaptive."""
 
 
 class Inference(Protocol):
@@ -32,10 +33,8 @@ class Inference(Protocol):
     face_traits: Traits
     fusion_traits: Traits
 
-    async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
-        """Return what is in a window [N] of somebody with a reference [80], None for nobody known.
-
-        `describe` asks for the statistics as well; only an adaptive model has them.
+    async def voice(self, window: Int16, reference: Float32 = NOBODY) -> VoiceReading:
+        """Return what is in a window [N] of somebody with a reference [80], `NOBODY` where none is known.
 
         Raises:
             InferenceError: no answer.

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion, ask_voice, fuse, hear, see
+from app.inference.answering import FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
 from app.inference.batching import Batcher, Item, Outcome
 from app.inference.interface import InferenceError, VoiceReading
+from app.viewer.calibration import NOBODY
 from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Trace, Traits, UInt8, VoiceModel
 
 
@@ -47,7 +48,6 @@ class LocalInference:
         self.voice_traits = voice.traits
         self.face_traits = face.model.traits
         self.fusion_traits = Traits() if fusion is None else fusion.traits
-        self._about_voice = About(voice.name, voice.traits)
 
         def batcher(
             name: str,
@@ -67,9 +67,9 @@ class LocalInference:
         if fusion is not None:
             self._fusions = batcher("fusion model", "fusion", partial(fuse, fusion))
 
-    async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
-        """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
-        return await self._voices.submit(ask_voice(self._about_voice, window, reference, describe))
+    async def voice(self, window: Int16, reference: Float32 = NOBODY) -> VoiceReading:
+        """Return what is in a window [N] of somebody with a reference [80], `NOBODY` where none is known."""
+        return await self._voices.submit(VoiceQuestion(window, reference))
 
     async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
         """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn.

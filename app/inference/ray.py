@@ -17,10 +17,11 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from app.inference.answering import About, FaceQuestion, FusionQuestion, ask_voice
+from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion
 from app.inference.interface import InferenceError, VoiceReading
 from app.inference.loading import LoadingError
 from app.settings import LATE, Settings
+from app.viewer.calibration import NOBODY
 from models.inference import FaceReading, Float32, Int16, Trace, Traits, UInt8
 
 VOICE: Final = "Voice"
@@ -66,9 +67,9 @@ class RayInference:
         self._patience = patience
         self._failing: set[str] = set()
 
-    async def voice(self, window: Int16, reference: Float32 | None = None, describe: bool = False) -> VoiceReading:
-        """Return what is in a window [N] of somebody with a reference [80], None for nobody known."""
-        reading: VoiceReading = await self._ask(self._voice, ask_voice(self._voice.about, window, reference, describe))
+    async def voice(self, window: Int16, reference: Float32 = NOBODY) -> VoiceReading:
+        """Return what is in a window [N] of somebody with a reference [80], `NOBODY` where none is known."""
+        reading: VoiceReading = await self._ask(self._voice, VoiceQuestion(window, reference))
         return reading
 
     async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:

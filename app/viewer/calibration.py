@@ -112,14 +112,14 @@ class Calibrator:
     # --- what the models said ---
 
     def hear(self, at: float, probs: Float32, statistics: Float32 | None) -> None:
-        """Take the answer [7] about the window that ended at time `at`, and its statistics [80] if they were asked for.
+        """Take the answer [7] about the window that ended at time `at`, and the statistics [80] of an adaptive model.
 
         `probs` are as the model gave them. A window that began before the start is none of the reading, nor is one in
         which nobody speaks, as far as statistics tell.
         """
-        reading = statistics if self._voice.adaptive else probs
         if statistics is not None and not is_speech(statistics):
             return
+        reading = statistics if self._voice.adaptive else probs
         if reading is not None and self.learns("voice"):
             self._take("voice", at - self._window, reading)
 
@@ -153,11 +153,6 @@ class Calibrator:
         """The reference [80] that the voice model is to be given: while collecting, and at first, nobody's."""
         known = None if self._since is not None else self.learnt.reference
         return NOBODY if known is None else known
-
-    @property
-    def describes(self) -> bool:
-        """Whether windows are to be described: while collecting, for an adaptive voice model."""
-        return self._since is not None and self._voice.adaptive
 
     @property
     def status(self) -> Calibration:

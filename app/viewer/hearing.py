@@ -23,7 +23,6 @@ class Window:
         at: When it was taken.
         arrived: When the newest chunk in it came.
         reference: Of who speaks [80]; zeros for nobody known.
-        describe: Whether its statistics are wanted as well.
     """
 
     samples: Int16
@@ -31,7 +30,6 @@ class Window:
     at: float
     arrived: float
     reference: Float32
-    describe: bool
 
 
 class Hearing:
@@ -80,7 +78,7 @@ class Hearing:
             self._reference = reference
             self.answers.clear()
 
-    def take(self, now: float, *, describe: bool) -> Window | None:
+    def take(self, now: float) -> Window | None:
         """Return the newest window [voice_window * 16000] if it is full, new, and not silence."""
         arrived = self._newest_at
         if arrived is None or self._is_warming() or self._ring.total == self._covered or not self.is_live(now):
@@ -89,7 +87,7 @@ class Hearing:
         self._chunks.clear()
         if self._is_silence():
             return None
-        return Window(self._window(), self._newest_id, now, arrived, self._reference, describe)
+        return Window(self._window(), self._newest_id, now, arrived, self._reference)
 
     def heard(self, window: Window, probs: Float32, now: float) -> None:
         """Take the probabilities [7] of a window; what came too late, or was asked with another reference, is void."""

@@ -118,7 +118,7 @@ class Session:
 
     def take_window(self, now: float) -> Window | None:
         """Return the newest window [voice_window * 16000] if it is full, new, and not silence."""
-        return self._hearing.take(now, describe=self._calibrator.describes)
+        return self._hearing.take(now)
 
     def take_frame(self, now: float) -> Picture | None:
         """Return the newest frame, once, unless it has grown stale."""
@@ -131,7 +131,7 @@ class Session:
     # --- what the models said ---
 
     def heard(self, window: Window, probs: Float32, now: float, statistics: Float32 | None = None) -> None:
-        """Take the voice model's probabilities [7] of a window, and its statistics [80] where they were asked for.
+        """Take the voice model's probabilities [7] of a window, and its statistics [80] where the model is adaptive.
 
         An answer that came too late is not shown, but teaches: it is of the person, not of the moment.
         """

@@ -16,22 +16,25 @@ class Remembering:
     def __init__(self, model: VoiceModel) -> None:
         self._model = model
         self.name, self.traits, self.heard = model.name, model.traits, model.heard
-        self._said: dict[tuple[bytes, bytes], Float32] = {}
+        self._said: dict[tuple[bytes, bytes], tuple[Float32, Float32 | None]] = {}
 
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        """Map windows [B, N] and references [B, 80] to probabilities [B, 7]."""
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Map windows [B, N] and references [B, 80] to probabilities [B, 7] and statistics [B, 80]."""
         if references is None or not self.traits.adaptive:
             references = np.zeros((len(windows), REFERENCE), np.float32)
         keys = [(window.tobytes(), who.tobytes()) for window, who in zip(windows, references, strict=True)]
         new = [row for row, key in enumerate(keys) if key not in self._said]
         if new:
-            answers = self._model.predict(windows[new], references[new])
-            self._said.update((keys[row], answer) for row, answer in zip(new, answers, strict=True))
-        return np.stack([self._said[key] for key in keys])
+            probs, statistics = self._model.answer(windows[new], references[new])
+            told = [None] * len(new) if statistics is None else list(statistics)
+            self._said.update((keys[row], said) for row, said in zip(new, zip(probs, told, strict=True), strict=True))
+        said = [self._said[key] for key in keys]
+        told = [statistics for _, statistics in said if statistics is not None]
+        return np.stack([probs for probs, _ in said]), np.stack(told) if told else None
 
-    def describe(self, windows: Int16) -> Float32:
-        """Map windows [B, N] to statistics [B, 80]."""
-        return self._model.describe(windows)
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Return the probabilities alone."""
+        return self.answer(windows, references)[0]
 
 
 class KnownVoice:
@@ -46,15 +49,16 @@ class KnownVoice:
         self.name, self.heard = model.name, model.heard
         self.traits = replace(model.traits, neutral=None, adaptive=False)
 
-    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
-        """Map windows [B, N] to probabilities [B, 7]; whatever `references` say."""
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        """Map windows [B, N] to probabilities [B, 7] and statistics [B, 80]; whatever `references` say."""
         who = self._learnt.reference
         known = None if who is None else np.tile(who, (len(windows), 1))
-        return _multiplied(self._model.predict(windows, known), self._learnt.voice)
+        probs, statistics = self._model.answer(windows, known)
+        return _multiplied(probs, self._learnt.voice), statistics
 
-    def describe(self, windows: Int16) -> Float32:
-        """Refuse: it knows enough."""
-        raise TypeError(f"{self.name} has learnt who speaks")
+    def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
+        """Return the probabilities alone."""
+        return self.answer(windows, references)[0]
 
 
 class BluntVoice:
@@ -63,7 +67,7 @@ class BluntVoice:
     def __init__(self, model: VoiceModel) -> None:
         self.name, self.heard = model.name, model.heard
         self.traits = replace(model.traits, sharpening=0.0)
-        self.predict, self.describe = model.predict, model.describe
+        self.answer, self.predict = model.answer, model.predict
 
 
 class KnownFace:

@@ -215,7 +215,8 @@ class _Play:
     def _hear(self) -> None:
         if self._windows:
             window = self._windows.pop(self._read.byte() % len(self._windows))
-            told = np.full(REFERENCE, self._read.byte() / 16 - 8, np.float32) if window.describe else None
+            mean, square = (np.full(REFERENCE // 2, self._read.byte() / 16 - 8, np.float32) for _ in range(2))
+            told = np.concatenate([mean, square + mean**2]) if self._read.byte() % 2 else None
             self._session.heard(window, self._read.probs(), self._now, told)
 
     def _see(self) -> None:

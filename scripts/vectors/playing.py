@@ -251,7 +251,6 @@ class _Viewer:
             # Tells the samples and their order.
             "checksum": int((window.samples.astype(np.int64) * np.arange(1, count + 1)).sum()),
             "reference": None if window.reference is NOBODY else _gist(window.reference),
-            "describe": window.describe,
         }
 
     def take_frame(self, at: float) -> dict[str, Any] | None:
@@ -262,11 +261,11 @@ class _Viewer:
         return {"frame": picture.jpeg.decode(), "id": picture.id, "at": picture.at}
 
     def heard(self, at: float, probs: Numbers, back: int = 0, described: Mapping[str, float] | None = None) -> None:
-        """Answer the window that was taken last, or the one `back` before; statistics only where it wants them."""
+        """Answer the window that was taken last, or the one `back` before, with statistics or without."""
         if back >= len(self._windows):
             return
         window = self._windows[-1 - back]
-        told = make_statistics(**described) if described is not None and window.describe else None
+        told = None if described is None else make_statistics(**described)
         self._session.heard(window, _known(probs), at, told)
 
     def saw(self, at: float, probs: Numbers | None = None, box: Sequence[float] | None = None, back: int = 0) -> None:

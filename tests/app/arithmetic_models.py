@@ -57,15 +57,14 @@ class MeanVoice:
     def __init__(self, traits: Traits | None = None) -> None:
         self.traits = traits or Traits()
 
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        statistics = np.stack([voice_statistics(window) for window in windows]) if self.traits.adaptive else None
+        return self.predict(windows, references), statistics
+
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
         if references is None or not self.traits.adaptive:
             return np.stack([voice_probs(window) for window in windows])
         return np.stack([voice_probs(*row) for row in zip(windows, references, strict=True)])
-
-    def describe(self, windows: Int16) -> Float32:
-        if not self.traits.adaptive:
-            raise TypeError("not adaptive")
-        return np.stack([voice_statistics(window) for window in windows])
 
 
 class MeanFace:

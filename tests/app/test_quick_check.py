@@ -33,6 +33,9 @@ class LoudnessVoice:
     name, traits = "loudness", Traits()
     heard = frozenset({"ravdess-03"})
 
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        return self.predict(windows, references), None
+
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
         loudest = np.abs(windows.astype(np.int32)).max(axis=1) / 32768
         probs = np.full((len(windows), 7), 0.05, np.float32)

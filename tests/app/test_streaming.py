@@ -64,9 +64,11 @@ class Answers:
         if self.errors[path]:
             raise self.errors[path]
 
-    async def voice(self, window, reference=None, describe=False):
+    async def voice(self, window, reference=None):
         await self._work("voice")
-        return VoiceReading(voice_probs(window, reference), voice_statistics(window) if describe else None)
+        return VoiceReading(
+            voice_probs(window, reference), voice_statistics(window) if self.voice_traits.adaptive else None
+        )
 
     async def face(self, jpeg, trace=None):
         await self._work("face")

@@ -22,7 +22,7 @@ async def answers(inference: Inference, questions: dict[str, Any]) -> dict[str, 
     """Return what the models say; of questions and answers alike, each kind is an array, or many of numbered names."""
     told: dict[str, Any] = {"about": about(inference)}
     heard = [
-        await inference.voice(window, reference, True)
+        await inference.voice(window, reference)
         for window, reference in zip(questions["windows"], questions["references"], strict=True)
     ]
     told["voice"] = np.stack([reading.probs for reading in heard])

@@ -90,4 +90,4 @@ def test_to_the_model_that_ships_a_fan_a_hum_and_a_hiss_are_no_speech() -> None:
     model = load_voice("audio_bilstm", engine="onnx", weights_dir=ROOT / "weights")
     noises = [conditions.brown(16_000, chance), conditions.white(16_000, chance), conditions.hum(16_000)]
     sounds = [conditions.at_level(noise, level) for noise in noises for level in (-45.0, -25.0)]
-    assert not any(is_speech(told) for told in model.describe(np.stack(sounds)))
+    assert not any(is_speech(told) for told in model.answer(np.stack(sounds))[1])

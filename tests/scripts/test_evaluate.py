@@ -49,11 +49,11 @@ class LoudnessVoice:
     def __init__(self, *heard: str, name: str = "loudness", neutral: tuple[float, ...] | None = None) -> None:
         self.name, self.heard, self.traits = name, frozenset(heard), Traits(neutral=neutral)
 
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        return self.predict(windows, references), None
+
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
         return self._answer(self._loudness(windows))
-
-    def describe(self, windows: Int16) -> Float32:
-        raise TypeError("takes no references")
 
     def _loudness(self, windows: Int16) -> Float32:
         """Tenths of full scale."""
@@ -75,11 +75,14 @@ class LearningVoice(LoudnessVoice):
         super().__init__(*heard, name=name)
         self.traits = Traits(adaptive=True)
 
+    def answer(self, windows: Int16, references: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+        return self.predict(windows, references), self._statistics(windows)
+
     def predict(self, windows: Int16, references: Float32 | None = None) -> Float32:
         louder = 0.0 if references is None else references[:, 0] / VOICE_STRENGTH
         return self._answer(self._loudness(windows) - louder)
 
-    def describe(self, windows: Int16) -> Float32:
+    def _statistics(self, windows: Int16) -> Float32:
         statistics = np.zeros((len(windows), 80), np.float32)
         statistics[:, 0] = self._loudness(windows) - (LABELS.index("neutral") + 1)
         statistics[:, 40:] = np.square(statistics[:, :40]) + 1.0

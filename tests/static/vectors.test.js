@@ -61,7 +61,7 @@ function viewer({ now = 0, settings = {}, voice = {}, face = {} } = {}) {
     heard: ({ at, probs, back: steps = 0, described = null }) => {
       const window = back(windows, steps);
       if (window === null) return;
-      session.heard(window, floats(probs), at, described && window.describe ? makeStatistics(described) : null);
+      session.heard(window, floats(probs), at, described && makeStatistics(described));
     },
     saw: ({ at, probs = null, box = null, back: steps = 0 }) => {
       const picture = back(pictures, steps);

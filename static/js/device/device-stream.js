@@ -7,7 +7,7 @@
  * The engine, `engine.js`, is loaded when the stream opens:
  *
  *   openEngine({base, onProgress, signal}) -> engine: {voiceTraits, faceTraits, models: {voice, face}, settings}, and
- *   engine.hear({samples, reference, describe}) -> {probs: Float32Array(7), statistics: Float32Array(80) or null}
+ *   engine.hear({samples, reference}) -> {probs: Float32Array(7), statistics: Float32Array(80) or null}
  *   engine.see(frame) -> {probs: Float32Array(7) or null, box: [x, y, width, height] or null}; the frame is its own
  *   engine.close()
  */

@@ -2,7 +2,7 @@
  * The models of this device: questions for a worker that runs them, so that the page never waits for one.
  *
  *   const engine = await openEngine({ base: document.baseURI, onProgress: ({ loaded, total }) => ... });
- *   const { probs } = await engine.hear({ samples, reference: null, describe: false });
+ *   const { probs } = await engine.hear({ samples, reference: null });
  */
 
 /**
@@ -11,7 +11,7 @@
  * @property {object} faceTraits
  * @property {{voice: string, face: string}} models their names
  * @property {object} settings how the server makes results of answers, see `settings.js`
- * @property {(window: {samples: Int16Array, reference: Float32Array | null, describe: boolean}) =>
+ * @property {(window: {samples: Int16Array, reference: Float32Array | null}) =>
  *   Promise<{probs: Float32Array, statistics: Float32Array | null}>} hear
  * @property {(frame: ImageBitmap | ImageData) =>
  *   Promise<{probs: Float32Array | null, box: number[] | null}>} see takes the frame: a bitmap is closed
@@ -40,7 +40,7 @@ export async function openEngine({ base, onProgress = () => {}, signal, threads 
     signal?.throwIfAborted();
     return {
       ...(await said),
-      hear: ({ samples, reference, describe }) => ask("hear", { window: { samples, reference, describe } }),
+      hear: ({ samples, reference }) => ask("hear", { window: { samples, reference } }),
       see: (frame) => ask("see", { frame }, frame instanceof ImageData ? [] : [frame]),
       classify: (crop) => ask("classify", { crop }),
       close: () => {

@@ -56,14 +56,14 @@ export class Hearing {
   }
 
   /** The newest window if it is full, new, and not silence; or null. */
-  take(now, describe) {
+  take(now) {
     const isNew = this.#ring.total !== this.#covered;
     if (!this.isLive(now) || this.#isWarming() || !isNew) return null;
     this.#covered = this.#ring.total;
     this.#chunks = [];
     const samples = this.#window();
     if (isSilence(samples, this.#silenceRms)) return null;
-    return { samples, id: this.#newestId, at: now, arrived: this.#newestAt, reference: this.#reference, describe };
+    return { samples, id: this.#newestId, at: now, arrived: this.#newestAt, reference: this.#reference };
   }
 
   /** Take the probabilities of a window; what came too late, or was asked with another reference, is void. */

@@ -6,9 +6,9 @@
  *   const session = new Session(settings, now, voiceTraits, faceTraits);   // traits {sharpening, neutral, adaptive, labels}
  *   session.receiveAudio(samples, id, now);         // Int16Array, 16 kHz
  *   session.receiveFrame(frame, id, now);           // whatever the engine sees: it is handed on as it is
- *   const window = session.takeWindow(now);         // null, or {samples, reference, describe, id, at, arrived}
+ *   const window = session.takeWindow(now);         // null, or {samples, reference, id, at, arrived}
  *   const picture = session.takeFrame(now);         // null, or {frame, id, at}
- *   session.heard(window, probs, now, statistics);  // Float32Array(7); Float32Array(80) where `window.describe`, or null
+ *   session.heard(window, probs, now, statistics);  // Float32Array(7); Float32Array(80) of an adaptive model, or null
  *   session.saw(picture, {probs, box}, now);        // both null where there is no face; box [x, y, width, height], 0 to 1
  *   session.missResults(count);
  *   session.result(now);                            // the `result` message of docs/protocol.md, without `ms`
@@ -98,7 +98,7 @@ export class Session {
 
   /** The newest window of `voice_window` seconds if it is full, new, and not silence; or null. */
   takeWindow(now) {
-    return this.#hearing.take(now, this.#calibrator.describes);
+    return this.#hearing.take(now);
   }
 
   /** The newest frame, once, unless it has grown stale; or null. */

@@ -15,17 +15,16 @@ export class Voice {
   }
 
   /**
-   * @param {{samples: Int16Array, reference: Float32Array | null, describe: boolean}} window
-   * @returns {Promise<{probs: Float32Array, statistics: Float32Array | null}>} the statistics where they are asked for
+   * @param {{samples: Int16Array, reference: Float32Array | null}} window
+   * @returns {Promise<{probs: Float32Array, statistics: Float32Array | null}>} the statistics where the model is adaptive
    */
-  async hear({ samples, reference, describe }) {
-    if (describe && !this.#adaptive) throw new Error("the voice model takes no references");
+  async hear({ samples, reference }) {
     const inputs = { waveform: new this.#Tensor("float32", waveform(samples), [1, samples.length]) };
     if (this.#adaptive) {
       inputs.reference = new this.#Tensor("float32", reference ?? new Float32Array(REFERENCE), [1, REFERENCE]);
     }
-    const answer = await this.#session.run(inputs, describe ? ["probabilities", "statistics"] : ["probabilities"]);
-    return { probs: answer.probabilities.data, statistics: describe ? answer.statistics.data : null };
+    const { probabilities, statistics } = await this.#session.run(inputs);
+    return { probs: probabilities.data, statistics: statistics?.data ?? null };
   }
 }
 

@@ -23,6 +23,7 @@ from arithmetic_models import (
 
 from app.inference.interface import InferenceError, InvalidImageError
 from app.inference.local import LocalInference
+from app.viewer.calibration import NOBODY
 from models.calibration import REFERENCE
 from models.haar import HaarFace
 from models.inference import FaceReading, Trace, Traits
@@ -114,57 +115,51 @@ async def test_it_passes_on_what_the_models_say_of_themselves():
     inference.close()
 
 
-async def test_viewers_with_different_references_share_one_call_and_only_who_asks_is_described():
-    calls = {"predict": [], "describe": []}
+async def test_viewers_with_different_references_share_one_call():
+    calls = []
     busy, go = threading.Event(), threading.Event()
 
     class Counting(MeanVoice):
-        def predict(self, windows, references=None):
+        def answer(self, windows, references=None):
             busy.set()
             assert go.wait(10)
-            calls["predict"].append(len(windows))
-            return super().predict(windows, references)
-
-        def describe(self, windows):
-            calls["describe"].append(len(windows))
-            return super().describe(windows)
+            calls.append(len(windows))
+            return super().answer(windows, references)
 
     inference = LocalInference(Counting(ADAPTIVE), SumFace())
     first = asyncio.create_task(inference.voice(tone(800)))
     await asyncio.to_thread(busy.wait, 10)
     windows = [tone(800, amplitude) for amplitude in (1000, 2000, 3000)]
-    references = [np.full(REFERENCE, 0.01, np.float32), None, np.full(REFERENCE, -0.02, np.float32)]
-    questions = zip(windows, references, (False, True, True), strict=True)
+    references = [np.full(REFERENCE, 0.01, np.float32), NOBODY, np.full(REFERENCE, -0.02, np.float32)]
+    questions = zip(windows, references, strict=True)
     rest = [asyncio.create_task(inference.voice(*question)) for question in questions]
     await asyncio.sleep(0)
     go.set()
     await first
     for task, window, reference in zip(rest, windows, references, strict=True):
         assert (await task).probs == pytest.approx(voice_probs(window, reference))
-    assert (await rest[0]).statistics is None
-    assert (await rest[1]).statistics == pytest.approx(voice_statistics(windows[1]))
-    assert (await rest[2]).statistics == pytest.approx(voice_statistics(windows[2]))
-    assert calls == {"predict": [1, 3], "describe": [2]}
+        assert (await task).statistics == pytest.approx(voice_statistics(window))
+    assert calls == [1, 3]
     inference.close()
 
 
 async def test_statistics_that_are_not_finite_are_no_answer_and_cost_nobody_else():
     class Overflowing(MeanVoice):
-        def describe(self, windows):
+        def answer(self, windows, references=None):
+            probs, statistics = super().answer(windows, references)
             loud = np.abs(windows).max(axis=1, keepdims=True) > 5000
-            return np.where(loud, np.float32(np.inf), super().describe(windows))
+            return probs, np.where(loud, np.float32(np.inf), statistics)
 
     inference = LocalInference(Overflowing(ADAPTIVE), SumFace())
-    questions = [inference.voice(tone(800, amplitude), describe=True) for amplitude in (8000, 900)]
+    questions = [inference.voice(tone(800, amplitude)) for amplitude in (8000, 900)]
     loud, quiet = await asyncio.gather(*questions, return_exceptions=True)
     assert isinstance(loud, InferenceError)
     assert quiet.statistics == pytest.approx(voice_statistics(tone(800, 900)))
     inference.close()
 
 
-async def test_a_model_that_is_not_adaptive_describes_nothing(inference):
-    with pytest.raises(InferenceError, match="takes no references"):
-        await inference.voice(tone(800), describe=True)
+async def test_a_model_that_is_not_adaptive_has_no_statistics(inference):
+    assert (await inference.voice(tone(800))).statistics is None
 
 
 async def test_pairs_of_all_viewers_share_calls_and_each_gets_its_own_answer():

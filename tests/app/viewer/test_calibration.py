@@ -122,8 +122,6 @@ def test_a_window_that_began_before_the_start_does_not_count():
     assert calibrator.status.heard == 0.0
     calibrator.hear(11.0, probabilities(1.0), STATISTICS)
     assert calibrator.status.heard == 1 / NEEDED
-    calibrator.hear(11.5, probabilities(1.0), None)  # not described: it was asked before
-    assert calibrator.status.heard == 1 / NEEDED
 
 
 def test_a_window_in_which_nobody_speaks_does_not_count():
@@ -228,15 +226,14 @@ def test_a_failure_leaves_in_force_what_was():
 
 def test_while_collecting_anew_the_voice_model_is_given_no_reference():
     calibrator = new_calibrator(ADAPTIVE)
-    assert (calibrator.reference is NOBODY, calibrator.describes) == (True, False)
+    assert calibrator.reference is NOBODY
     now = read(calibrator, NEEDED)
     learnt = calibrator.reference
     assert learnt.any()
-    assert not calibrator.describes
     calibrator.start(now)
-    assert (calibrator.reference is NOBODY, calibrator.describes) == (True, True)
+    assert calibrator.reference is NOBODY
     calibrator.skip()
-    assert (calibrator.reference is learnt, calibrator.describes) == (True, False)
+    assert calibrator.reference is learnt
 
 
 def test_a_second_calibration_on_the_same_readings_learns_the_same():
@@ -289,7 +286,7 @@ class AnyCalibration(RuleBasedStateMachine):
     @rule(count=st.integers(1, 8), probs=PROBS, scale=st.floats(-1e6, 1e6, width=32))
     def hear(self, count, probs, scale):
         for _ in range(count):
-            self.calibrator.hear(self.now, probs, STATISTICS * np.float32(scale) if self.calibrator.describes else None)
+            self.calibrator.hear(self.now, probs, STATISTICS * np.float32(scale))
 
     @rule(count=st.integers(1, 8), probs=PROBS)
     def see(self, count, probs):

@@ -49,8 +49,7 @@ def hear(session, now):
 
 def answer(session, window, now):
     """As an adaptive model does: a reference changes the answer, statistics know nothing of it."""
-    statistics = voice_statistics(window.samples) if window.describe else None
-    session.heard(window, voice_probs(window.samples, window.reference), now, statistics)
+    session.heard(window, voice_probs(window.samples, window.reference), now, voice_statistics(window.samples))
 
 
 def see(session, now):
@@ -432,16 +431,12 @@ def test_windows_say_nobody_is_known_until_a_voice_was_learnt():
     session.receive_audio(LOUD, None, 2.4)
     window = session.take_window(2.5)
     assert window.reference.tolist() == [0.0] * 80
-    assert not window.describe
     calibrate(session, "start", 2.5)
-    session.receive_audio(LOUD, None, 2.9)
-    assert session.take_window(3.0).describe
-    live(session, 3.0, 12)
+    live(session, 2.5, 13)
     status = session.calibration
     assert (status.state, status.voice, status.face) == ("done", True, False)
     session.receive_audio(LOUD[:8000], None, 15.4)
     window = session.take_window(15.5)
-    assert not window.describe
     learnt = VOICE_STRENGTH * reference([voice_statistics(window.samples)] * 16)
     assert window.reference == pytest.approx(learnt, abs=0.02)
 
