@@ -1,5 +1,6 @@
 """A model's answers on people it has not heard, and the figures that follow from them."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.artefact import ArtefactError
 from models.datasets.clips import UNKNOWN, Clip
 from models.inference import Float32, Int16, VoiceModel
 from models.labels import LABELS
@@ -108,6 +110,28 @@ def unheard_clips(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> list[l
     if not any(parts):
         raise LeakageError(f"nobody is left whom {', '.join(model.name for model in models)} has not heard")
     return parts
+
+
+def refuse_namesakes(models: Sequence[VoiceModel]) -> None:
+    """Refuse models of one name: the figures of one would pass for those of the other.
+
+    Raises:
+        ArtefactError: There are two.
+    """
+    twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise ArtefactError(f"more than one of the models calls itself {', '.join(twice)}")
+
+
+def refuse_heard(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> None:
+    """Refuse speakers who were asked for by name and whom every model has heard.
+
+    Raises:
+        LeakageError: There is such a speaker.
+    """
+    heard = sorted(speaker for speaker in {clip.speaker for clip in clips} if all(speaker in m.heard for m in models))
+    if heard:
+        raise LeakageError(f"trained on or chosen by: {', '.join(heard)}")
 
 
 def ask(model: VoiceModel, sounds: Sounds, views: Mapping[Way, View], title: str = "") -> dict[Way, Answers]:

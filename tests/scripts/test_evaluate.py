@@ -22,6 +22,7 @@ from app.viewer.calibration import VOICE_STRENGTH
 from app.viewer.session import Session
 from models.artefact import METADATA_KEY, ArtefactError, ArtefactInfo
 from models.crop import FER2013
+from models.datasets import fer2013
 from models.datasets.clips import UNKNOWN
 from models.datasets.speech import Clip, ravdess, read_clips
 from models.export import export_onnx
@@ -29,12 +30,13 @@ from models.inference import Box, FaceReading, Float32, Int16, Traits, UInt8
 from models.labels import LABELS
 from models.registry import build
 from models.torch_engine import Calibrated
-from scripts.evaluate import blocks, calibration, fusion, gains, tables, voice
+from scripts.evaluate import blocks, calibration, face, fusion, gains, tables, voice
 from scripts.evaluate.__main__ import main
-from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
-from scripts.evaluate.card import Card, refuse_namesakes
+from scripts.evaluate.answers import Answers, LeakageError, ask, refuse_namesakes, unheard_clips
+from scripts.evaluate.card import Card
 from scripts.evaluate.live import learn, one_after_another, picture_events, play, sound_events, stream
 from scripts.evaluate.voices import KnownFace, KnownVoice, Remembering
+from tests.models.datasets.trees import faces_tree
 
 ORDER = ("neutral", "neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")  # RAVDESS 01 to 08
 SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
@@ -328,6 +330,25 @@ def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -
     assert table["hum 50 Hz, -25 dBFS"]["gated"] == 0.0
     assert table["hum 50 Hz, -25 dBFS"]["sure"] == 1.0
     assert 0.6 < table["hum 50 Hz, -25 dBFS"]["surest"] <= 1.0
+
+
+# --- face ---
+
+
+def test_pictures_of_a_photograph_that_was_trained_on_are_told_apart(tmp_path: Path) -> None:
+    faces_tree(tmp_path)
+    train, test = fer2013.load(tmp_path, "train"), fer2013.load(tmp_path, "test")
+    picture = next((tmp_path / "train" / LABELS[train.labels[0]]).iterdir())
+    cv2.imwrite(str(picture), test.images[0])  # the very same: was left out of every training
+    train.images[4] = test.images[9][:, ::-1] // 2  # mirrored, and darker
+    assert len(face.trained_on(tmp_path)) == len(train) - 1
+    probs = np.eye(7, dtype=np.float32)[test.labels]
+    probs[9] = np.roll(probs[9], 1)
+    figures = face.by_photograph(probs, test, train)
+    assert (figures["new"]["n"], figures["new"]["top1"]) == (len(test) - 1, 1.0)
+    assert (figures["seen"]["n"], figures["seen"]["top1"]) == (1, 0.0)
+    assert "| photograph not in training | 20 | 100.0% [" in "".join(blocks.by_photograph(figures))
+    assert face.by_photograph(probs, test, train.select(train.labels == 9))["seen"] is None
 
 
 # --- calibration of voices ---
@@ -727,6 +748,7 @@ def test_the_command_prints_and_writes_what_the_shipped_models_do(
     assert card["fusion"]["synthetic"]["fused"]["n"] == 7
     assert card["speed"]["audio_bilstm"]["parameters"] > 100_000
     assert card["speed"]["audio_bilstm"]["ms"]["1 s window"] > 0
+    assert any(note.endswith(r"expected fer2013.csv or train/angry/*.jpg") for note in card["notes"])
     assert any("left out ravdess-02, ravdess-03" in note for note in card["notes"])
     assert printed.count("\n## ") >= 8
     assert f"| {voice.STREAM} | 7 |" in printed
