@@ -28,7 +28,7 @@ TALKERS = 6
 STREAM = "smoothed stream"
 BLUNT = "smoothed stream, not sharpened"
 WHOLE = "whole clip"
-WINDOWS = (0.5, 1.0, 2.0, 3.0)
+WINDOWS = (0.5, 1.0, 2.0, 3.0, 4.0)
 
 NOISES = ("babble", "street (synthetic)", "white noise")
 RATIOS = (20, 10, 0)

@@ -201,6 +201,7 @@ def test_figures_are_pooled_and_told_by_model_and_gender(root: Path) -> None:
         "1 s window",
         "2 s window",
         "3 s window",
+        "4 s window",
         voice.STREAM,
         voice.WHOLE,
     }
