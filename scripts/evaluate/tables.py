@@ -87,13 +87,16 @@ def genders(rows: dict[str, dict[str, Any]]) -> str:
     ))  # fmt: skip
 
 
-def folds(by_model: dict[str, dict[str, Any]], over_models: dict[str, dict[str, float]]) -> str:
-    """Return the UAR of each model on its own speakers, a column for each view, and their mean and deviation."""
+def folds(by_model: dict[str, dict[str, Any]], over_models: dict[str, dict[str, float | None]]) -> str:
+    """Return the UAR of each model on its own speakers, a column for each view; mean and the sample's deviation."""
     rows = []
     for model, figures in by_model.items():
         people: list[str] = next((r["speakers"] for r in figures.values() if r), [])
         rows.append((model, " ".join(people), *(share(figures[name] and figures[name]["uar"]) for name in over_models)))
-    means = (f"{part['mean']:.1%} ± {100 * part['deviation']:.1f}" for part in over_models.values())
+    means = (
+        share(part["mean"]) + ("" if part["deviation"] is None else f" ± {100 * part['deviation']:.1f}")
+        for part in over_models.values()
+    )
     return table(("UAR", "speakers", *over_models), [*rows, ("mean ± standard deviation", "", *means)])
 
 

@@ -105,7 +105,8 @@ def accuracy(settings: Settings, subjects: Sequence[Subject]) -> tuple[dict[str,
         for model, answers in parts.items():
             figures["by_model"][model][name] = answers[name].figures() if len(answers[name]) else None
         uars = [part[name]["uar"] for part in figures["by_model"].values() if part[name]]
-        figures["over_models"][name] = {"mean": float(np.mean(uars)), "deviation": float(np.std(uars))}
+        deviation = float(np.std(uars, ddof=1)) if len(uars) > 1 else None  # of models like these, not of these alone
+        figures["over_models"][name] = {"mean": float(np.mean(uars)), "deviation": deviation}
     figures["not_sharpened"] = pooled.pop(BLUNT).figures() if sharpens else None
     return figures, pooled
 
