@@ -15,6 +15,7 @@ from models.conditions import voice as conditions
 from models.datasets.speech import Clip
 from models.inference import SAMPLE_RATE, Float32, Int16, VoiceModel
 from models.labels import LABELS
+from models.metrics import uar
 from models.pooling import evidence, sharpened
 from models.windows import WHOLE_HOP, WHOLE_SECONDS, rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
@@ -147,7 +148,8 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
     """Return by condition the UAR of a single window and of the smoothed stream, and what was lost to clean sound.
 
     The windows are those that hold voice in the clean clip, so that all conditions are judged on the same
-    moments; the stream decides for itself what is silence, and `answered` is the share of clips where it spoke.
+    moments; the stream decides for itself what is silence, and `answered` is the share of clips where it spoke. Its
+    figures are of the clips that were answered clean as well, and what was lost is against the clean answers to these.
     """
     ways: dict[tuple[str, str], View] = {}
     moments = _of_newest(lambda _, sound: _voiced(settings, sound))
@@ -156,18 +158,16 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
         ways[name, "window"] = _at(settings, moments, once)  # first: the stream asks again about most of these
         ways[name, "stream"] = _altered(smoothed(settings), once)
     parts = [ask(subject.model, subject.sounds, ways, "conditions") for subject in subjects]
+    clips = sum(len(subject.sounds) for subject in subjects)
+
+    def said(name: str, way: str) -> Answers:
+        return join(part[name, way] for part in parts)
+
+    clean = {way: said("clean", way) for way in ("window", "stream")}
     table: dict[str, Any] = {}
     for name in {name: None for name, _ in ways}:
-        shown = join(part[name, "stream"] for part in parts)
-        table[name] = {
-            "window": _short(join(part[name, "window"] for part in parts)),
-            "stream": _short(shown),
-            "answered": len(shown) / sum(len(subject.sounds) for subject in subjects),
-        }
-    for row in table.values():
-        for part in ("window", "stream"):
-            clean = table["clean"][part]["uar"]
-            row[part]["lost"] = None if row[part]["uar"] is None else clean - row[part]["uar"]
+        table[name] = {way: _against(said(name, way), answers) for way, answers in clean.items()}
+        table[name]["answered"] = len(said(name, "stream")) / clips
     return table
 
 
@@ -259,12 +259,15 @@ def _of_newest(make: Callable[[Clip, Int16], Made]) -> Callable[[Clip, Int16], M
     return made
 
 
-def _short(answers: Answers) -> dict[str, Any]:
+def _against(answers: Answers, clean: Answers) -> dict[str, Any]:
+    """Return the figures of answers about clips that were answered clean as well, and what these have lost."""
     kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap")
-    if not len(answers):
-        return dict.fromkeys(kept)
-    figures = answers.figures()
-    return {name: figures[name] for name in kept}
+    both = np.intersect1d(answers.clips, clean.clips)
+    if not len(both):
+        return dict.fromkeys((*kept, "lost"))
+    these, before = (some.select(np.isin(some.clips, both)) for some in (answers, clean))
+    figures = these.figures()
+    return {name: figures[name] for name in kept} | {"lost": uar(before.probs, before.labels) - figures["uar"]}
 
 
 def _gain(db: float) -> Alter:

@@ -308,6 +308,23 @@ def test_conditions_are_judged_on_the_moments_that_hold_voice_in_clean_sound(roo
     assert "| gain -20 dB |" in tables.voice_conditions(table)
 
 
+def test_what_is_lost_is_against_the_clean_answers_to_the_clips_that_were_answered(root: Path) -> None:
+    class HardOfHearing(LoudnessVoice):
+        """Takes every quiet tone for the quietest."""
+
+        def _answer(self, loudness: Float32) -> Float32:
+            return super()._answer(np.where(loudness < 3.5, 1.0, loudness))
+
+    # 20 dB down, what is loud enough for the gate are the tones that are heard right when clean.
+    settings = SETTINGS.model_copy(update={"silence_rms": 0.025})
+    subject = voice.Subject(HardOfHearing("ravdess-02"), sounds_of(root, 1))
+    table = voice.robustness(settings, [subject], sounds_of(root, 1, 2, 3))
+    clean, quiet = table["clean"]["stream"], table["gain -20 dB"]
+    assert clean["uar"] == pytest.approx(5 / 7)
+    assert (quiet["answered"], quiet["stream"]["n"]) == (5 / 8, 5)  # two clips are neutral
+    assert (quiet["stream"]["uar"], quiet["stream"]["lost"]) == (0.0, 1.0)
+
+
 def test_babble_is_of_others_and_the_same_each_time(root: Path) -> None:
     (clip, sound), *_ = sounds_of(root, 1)
     alter = voice.alterations(sounds_of(root, 1, 2))["babble, 0 dB"]
