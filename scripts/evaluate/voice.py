@@ -261,7 +261,7 @@ def _of_newest(make: Callable[[Clip, Int16], Made]) -> Callable[[Clip, Int16], M
 
 def _against(answers: Answers, clean: Answers) -> dict[str, Any]:
     """Return the figures of answers about clips that were answered clean as well, and what these have lost."""
-    kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap")
+    kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap", "gender_gap_interval")
     both = np.intersect1d(answers.clips, clean.clips)
     if not len(both):
         return dict.fromkeys((*kept, "lost"))

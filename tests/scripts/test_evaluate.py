@@ -235,6 +235,21 @@ def test_people_of_unknown_gender_make_no_gap_between_genders() -> None:
     assert figures["by_gender"][UNKNOWN]["uar"] == pytest.approx(1 / 3)
     assert answers_of(UNKNOWN, "male").figures()["gender_gap"] is None
     assert answers_of(UNKNOWN).figures()["gender_gap"] is None
+    assert figures["gender_gap_interval"] is None  # one speaker of each
+
+
+def test_the_gap_of_genders_and_the_calibration_error_are_told_with_what_chance_does() -> None:
+    answers = answers_of("female", "male")
+    who = np.array(["f1", "f2", "f2", "m1", "m1", "m2"])  # m2 alone is not understood
+    figures = replace(answers, speakers=who).figures()
+    assert figures["gender_gap_interval"] == pytest.approx((0.0, 1.0))
+    assert "**33.3 (above 10)** [0.0, 100.0]" in tables.genders({"stream": figures})
+    # Always quite sure, and wrong in one of six: of the four speakers, each with all they said.
+    assert (figures["ece"], figures["ece_by_chance"]) == (pytest.approx(1 / 6), 0.0)
+    low, high = figures["ece_interval"]
+    assert low == 0.0
+    assert 1 / 3 <= high <= 3 / 4
+    assert f"| 0.167 [0.000, {high:.3f}] (0.000) |" in tables.sureness({"stream": figures})
 
 
 def test_a_long_clip_is_heard_whole_in_windows_of_two_seconds() -> None:
