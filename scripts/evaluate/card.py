@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.settings import Settings
+from models.artefact import ArtefactError
 from models.datasets import fer2013
 from models.datasets.layout import DataLayoutError
 from models.datasets.speech import Clip, ravdess, read_clips, savee
@@ -18,7 +19,7 @@ from models.face_path import Framed, load_face_path
 from models.inference import FacePath, Float32, VoiceModel
 from models.labels import LABELS
 from models.loading import load_fusion, load_voice
-from scripts.evaluate import blocks, calibration, face, fusion, plots, speed, tables, voice
+from scripts.evaluate import blocks, calibration, face, fusion, no_voice, plots, speed, tables, voice
 from scripts.evaluate.answers import Answers, ask, refuse_heard, refuse_namesakes, unheard_clips
 from scripts.measure_crop import video_frames
 
@@ -88,8 +89,22 @@ class Card:
         kept["cost_of_noise"] = voice.cost_of_noise(kept["conditions"], NOISE_RATIO)
         _say("Voice in noise, rooms and telephones (nobody calibrated)", tables.voice_conditions(kept["conditions"]),
              tables.cost_of_noise(kept["cost_of_noise"], NOISE_RATIO))  # fmt: skip
-        kept["not_a_voice"] = voice.not_a_voice(settings, models, 10 if options.quick else 30)
-        _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(kept["not_a_voice"]))
+        self._no_voice(models)
+
+    def _no_voice(self, models: Sequence[VoiceModel]) -> None:
+        """Measure what is shown of sounds without a voice: of the models at hand, and of the one that serves."""
+        seconds = 10 if self._options.quick else 30
+        figures = self.kept["voice"]["not_a_voice"] = no_voice.measure(self._settings, models, seconds)
+        _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(figures))
+        if not self._options.folds:
+            return
+        try:
+            serves = self._voice_model(self._options.voice_model)
+        except ArtefactError as error:
+            self._note(f"voice: sounds that are no voice not put to the model that serves: {error}")
+            return
+        figures = self.kept["voice"]["not_a_voice_served"] = no_voice.measure(self._settings, [serves], seconds)
+        _say(f"Sounds that are no voice, as viewers of {serves.name} see them", tables.not_a_voice(figures))
 
     def _calibrated_voice(self, meetings: Sequence[calibration.Meeting], pooled: Mapping[str, Answers]) -> None:
         """Measure what calibration gains."""

@@ -1,6 +1,5 @@
-"""The voice path's figures: window lengths, the smoothed stream, whole clips; noise, rooms, and what is no voice."""
+"""The voice path's figures: window lengths, the smoothed stream, whole clips; noise and rooms."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +18,8 @@ from models.metrics import uar
 from models.pooling import evidence, sharpened
 from models.windows import WHOLE_HOP, WHOLE_SECONDS, rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
-from scripts.evaluate.live import sound_events, stream
 from scripts.evaluate.voices import BluntVoice
 
-SURE = 0.6
-"""A label shown with more than this counts as a mood that was asserted."""
 TALKERS = 6
 """Voices in a babble."""
 STREAM = "smoothed stream"
@@ -175,41 +171,6 @@ def cost_of_noise(table: dict[str, Any], snr: int) -> dict[str, dict[str, float 
     """Return by noise what that much of it costs a window and the stream, in shares of UAR, out of `robustness`."""
     rows = {noise: table[f"{noise}, {snr} dB"] for noise in NOISES if f"{noise}, {snr} dB" in table}
     return {noise: {part: row[part]["lost"] for part in ("window", "stream")} for noise, row in rows.items()}
-
-
-def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) -> dict[str, Any]:
-    """Return what viewers see of sounds without a voice: the share of results that are silence, and sure moods.
-
-    `gated` is the share of results in the state `silence`; `sure` the share of all others whose label has more
-    than `SURE`; `surest` the most that any label had, `label` the most frequent of all shown, both while not gated.
-    """
-    length = seconds * SAMPLE_RATE
-    rng = np.random.default_rng(0)
-    hum, fan, hiss = conditions.hum(length), conditions.brown(length, rng), conditions.white(length, rng)
-    sounds = {"silence (±1 of 32768)": rng.integers(-1, 2, length).astype(np.int16)}
-    for db in (-55, -45, -35, -25):
-        sounds[f"hum 50 Hz, {db} dBFS"] = conditions.at_level(hum, db)
-        sounds[f"fan (brown noise), {db} dBFS"] = conditions.at_level(fan, db)
-        sounds[f"hiss (white noise), {db} dBFS"] = conditions.at_level(hiss, db)
-    table = {}
-    for name, sound in sounds.items():
-        results = [
-            result.voice
-            for model in models
-            for result in stream(settings, sound_events(sound), voice=model)
-            if result.voice.state in ("ok", "silence")
-        ]
-        heard = [voice for voice in results if voice.state == "ok"]
-        highest = [max(voice.probs.values()) for voice in heard]
-        shown = Counter(voice.label for voice in heard)
-        table[name] = {
-            "rms": rms(sound),
-            "gated": 1 - len(heard) / len(results),
-            "sure": sum(p > SURE for p in highest) / len(heard) if heard else None,
-            "surest": max(highest, default=None),
-            "label": shown.most_common(1)[0][0] if shown else None,
-        }
-    return table
 
 
 def _blunt(view: View) -> View:

@@ -30,7 +30,7 @@ from models.inference import Box, FaceReading, Float32, Int16, Traits, UInt8
 from models.labels import LABELS
 from models.registry import build
 from models.torch_engine import Calibrated
-from scripts.evaluate import blocks, calibration, face, fusion, gains, tables, voice
+from scripts.evaluate import blocks, calibration, face, fusion, gains, no_voice, tables, voice
 from scripts.evaluate.__main__ import main
 from scripts.evaluate.answers import Answers, LeakageError, ask, refuse_namesakes, unheard_clips
 from scripts.evaluate.card import Card
@@ -351,7 +351,7 @@ def test_babble_is_of_others_and_the_same_each_time(root: Path) -> None:
 
 
 def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -> None:
-    table = voice.not_a_voice(SETTINGS, [LoudnessVoice()], seconds=5)
+    table = no_voice.measure(SETTINGS, [LoudnessVoice()], seconds=5)
     assert table["silence (±1 of 32768)"]["gated"] == 1.0
     assert table["hum 50 Hz, -55 dBFS"] == {
         "rms": pytest.approx(10 ** (-55 / 20), rel=0.01),
@@ -363,6 +363,9 @@ def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -
     assert table["hum 50 Hz, -25 dBFS"]["gated"] == 0.0
     assert table["hum 50 Hz, -25 dBFS"]["sure"] == 1.0
     assert 0.6 < table["hum 50 Hz, -25 dBFS"]["surest"] <= 1.0
+    strange = {name for name in table if name.startswith(("hiss above", "noise rising", "knocks", "siren"))}
+    assert len(strange) == 8
+    assert all(table[name]["gated"] == 0.0 for name in strange)
 
 
 # --- face ---
@@ -724,7 +727,9 @@ def test_the_command_measures_calibration_where_the_models_allow_it(
         assert_tables_are_whole(printed)
         return json.loads((tmp_path / "card.json").read_text()), printed
 
-    card, printed = run("voice", "--folds", "adaptive", "offset")
+    card, printed = run("voice", "--folds", "adaptive", "offset", "--voice-model", "fixed")
+    assert set(card["voice"]["not_a_voice_served"]) == set(card["voice"]["not_a_voice"])
+    assert "## Sounds that are no voice, as viewers of fixed see them" in printed
     figures = card["voice"]["calibrated"]
     assert figures["views"][voice.STREAM]["plain"]["speakers"] == ["ravdess-01", "ravdess-03"]
     assert figures["views"][voice.STREAM]["plain"]["n"] == 14  # one of each label; the neutral ones are calm
