@@ -86,6 +86,11 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
+def confidence_bins(confidence: NDArray[np.float64], bins: int = 15) -> NDArray[np.int64]:
+    """Return the number of the bin [N] that each confidence [N] falls into, of so many of equal width in 0..1."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
 def reliability(
     probs: Float32, labels: NDArray[np.int64], bins: int = 15
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -95,7 +100,7 @@ def reliability(
     """
     confidence = probs.max(axis=1).astype(np.float64)
     right = probs.argmax(axis=1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    which = confidence_bins(confidence, bins)
     inside = [which == i for i in np.unique(which)]
     return (
         np.array([confidence[bin_].mean() for bin_ in inside]),
@@ -125,65 +130,6 @@ def selective(probs: Float32, labels: NDArray[np.int64], least: float) -> tuple[
     right = probs.argmax(axis=1) == labels
     top1 = [float(right[part].mean()) if part.any() else None for part in (sure, ~sure)]
     return float(sure.mean()), top1[0], top1[1]
-
-
-def speaker_interval(
-    probs: Float32, labels: NDArray[np.int64], speakers: NDArray[np.str_], draws: int = 2000
-) -> tuple[float, float]:
-    """Return the 95 % interval of the UAR over people: whole speakers are redrawn, with all that they said.
-
-    Clips of one speaker are not independent, so an interval over clips is too narrow for the question how well
-    a stranger is understood. With few speakers this one is still somewhat too narrow (a percentile bootstrap
-    over clusters; Field & Welsh 2007), and with less than two it does not exist.
-
-    Args:
-        probs: [N, 7].
-        labels: [N], index into `LABELS`.
-        speakers: [N], who each example is of.
-        draws: Of the bootstrap.
-
-    Raises:
-        ValueError: There are fewer than two speakers.
-    """
-    return interval_over_speakers(probs.argmax(axis=1) == labels, labels, speakers, draws)
-
-
-def interval_over_speakers(
-    scores: NDArray[Any], labels: NDArray[np.int64], speakers: NDArray[np.str_], draws: int = 2000
-) -> tuple[float, float]:
-    """Return the 95 % interval of the labels' mean score, whole speakers redrawn with all that they said.
-
-    Args:
-        scores: [N], one for each example: whether it was right, or by how much one answer was better than another.
-        labels: [N], index into `LABELS`.
-        speakers: [N], who each example is of.
-        draws: Of the bootstrap.
-
-    Raises:
-        ValueError: There are fewer than two speakers.
-    """
-    names, who = np.unique(speakers, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError("an interval over speakers needs at least two of them")
-    sums, counts = np.zeros((2, len(names), len(LABELS)))
-    np.add.at(sums, (who, labels), scores)
-    np.add.at(counts, (who, labels), 1)
-    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    drawn_sums, drawn_counts = times @ sums, times @ counts
-    # A label that nobody in a draw acted has no part in it, as in `uar`.
-    means = np.divide(drawn_sums, drawn_counts, out=np.full_like(drawn_sums, np.nan), where=drawn_counts > 0)
-    low, high = np.percentile(np.nanmean(means, axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def paired_interval(one: Float32, other: Float32, labels: NDArray[np.int64], draws: int = 2000) -> tuple[float, float]:
-    """Return the 95 % interval of UAR(one) - UAR(other) on the same examples [N, 7], redrawn in pairs in each label."""
-    rng = np.random.default_rng(0)
-    gain = (one.argmax(axis=1) == labels).astype(np.float64) - (other.argmax(axis=1) == labels)
-    parts = [gain[labels == label] for label in np.unique(labels)]
-    means = [rng.choice(part, size=(draws, len(part))).mean(axis=1) for part in parts]
-    low, high = np.percentile(np.mean(means, axis=0), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _uar_interval(confusion: NDArray[np.int64], draws: int = 1000) -> tuple[float, float]:

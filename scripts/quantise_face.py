@@ -17,7 +17,8 @@ from models.checksums import record_sum
 from models.datasets import fer2013
 from models.datasets.layout import DataLayoutError
 from models.inference import FaceModel, Float32
-from models.metrics import paired_interval, report
+from models.intervals import paired_interval
+from models.metrics import report
 from models.onnx_engine import OnnxFace
 from models.publish import card_table
 from models.quantise import SUFFIX, quantise_face

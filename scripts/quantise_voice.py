@@ -21,7 +21,7 @@ from models.datasets import ravdess
 from models.datasets.clips import Clip, read_clips
 from models.datasets.layout import DataLayoutError
 from models.inference import Int16
-from models.metrics import paired_interval
+from models.intervals import paired_interval
 from models.onnx_engine import OnnxVoice
 from models.quantise import SUFFIX, quantise_voice
 from models.windows import stream_windows

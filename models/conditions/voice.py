@@ -79,6 +79,29 @@ def hum(length: int, mains: float = 50.0) -> Float32:
     return _unit(np.sum([10 ** (-4 * k / 20) * np.sin(2 * np.pi * mains * (k + 1) * times) for k in range(8)], axis=0))
 
 
+def high_hiss(length: int, rng: np.random.Generator, above: float = 4000.0) -> Float32:
+    """Return white noise [length] of unit power above so many Hz (12 dB an octave less below): steam, a nozzle."""
+    high = scipy.signal.butter(2, above, "highpass", fs=SAMPLE_RATE, output="sos")
+    return _unit(scipy.signal.sosfilt(high, rng.standard_normal(length)))
+
+
+def rising(length: int, rng: np.random.Generator) -> Float32:
+    """Return noise [length] of unit power, whose power rises with the square of the frequency: 6 dB an octave."""
+    return _unit(_shaped(length, rng, 1.0, -2.0))
+
+
+def knocks(length: int, ring: float = 400.0) -> Float32:
+    """Return knocks [length] of unit power, two a second, each a tone of so many Hz that dies away by 1/e in 20 ms."""
+    since = np.arange(length) / SAMPLE_RATE % 0.5
+    return _unit(np.exp(-since / 0.02) * np.sin(2 * np.pi * ring * since))
+
+
+def siren(length: int) -> Float32:
+    """Return a tone [length] of unit power that glides from 500 to 1300 Hz and back, once in two seconds."""
+    pitch = 900 - 400 * np.cos(np.pi * np.arange(length) / SAMPLE_RATE)
+    return _unit(np.sin(2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE))
+
+
 def at_level(noise: Float32, dbfs: float) -> Int16:
     """Return noise of unit power [N] at an RMS of `dbfs` decibels below full scale (0 is full scale)."""
     return _int16(noise.astype(np.float64) * 32768 * 10 ** (dbfs / 20))
@@ -121,7 +144,7 @@ def telephone(sound: Int16) -> Int16:
 
 
 def _shaped(length: int, rng: np.random.Generator, corner: float, slope: float) -> Float32:
-    """Noise whose power falls with `slope` powers of the frequency above `corner` Hz, and is flat below."""
+    """Noise whose power falls (rises below 0) with `slope` powers of frequency above `corner` Hz, and is flat below."""
     spectrum = np.fft.rfft(rng.standard_normal(length))
     frequencies = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
     shaped: Float32 = np.fft.irfft(spectrum * np.maximum(frequencies / corner, 1.0) ** (-slope / 2), length).astype(

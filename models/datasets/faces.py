@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.crop import CropGeometry, crop, to_grey
+from models.datasets import fer2013
 from models.datasets.clips import check_labels
+from models.datasets.near_duplicates import near_duplicates
 from models.inference import Box, UInt8
 from models.labels import LABELS
 
@@ -71,21 +73,37 @@ def digest(picture: UInt8) -> bytes:
     return bytes(str(grey.shape), "ascii") + min(hashlib.blake2b(way, digest_size=16).digest() for way in ways)
 
 
-def without_duplicates(train: Faces, held_out: FaceSet) -> Faces:
-    """Leave out of `train` every picture that `held_out` also has, pixel for pixel or mirrored.
+def duplicates(train: FaceSet, held_out: FaceSet) -> Mask:
+    """Return which pictures of `train` [N] `held_out` has too, pixel for pixel or mirrored.
 
-    Where both are files, which may be hundreds of thousands, none is decoded: it is the same file that is left out.
+    Where both are files, which may be hundreds of thousands, none is decoded: it is the same file that counts.
     """
     if isinstance(train, FaceFiles) and isinstance(held_out, FaceFiles):
         lengths = {_length(path) for path in held_out.paths}
         files = {_content(path) for path in held_out.paths}
-        keep = np.array([_length(path) not in lengths or _content(path) not in files for path in train.paths], np.bool_)
-    else:
-        seen = {digest(picture) for picture in held_out.pictures() if picture is not None}
-        keep = np.array([picture is None or digest(picture) not in seen for picture in train.pictures()], np.bool_)
-    if not keep.all():
-        logger.warning("left out %d training pictures that the held-out split has too", int((~keep).sum()))
-    return train.select(keep)
+        return np.array([_length(path) in lengths and _content(path) in files for path in train.paths], np.bool_)
+    seen = {digest(picture) for picture in held_out.pictures() if picture is not None}
+    return np.array([picture is not None and digest(picture) in seen for picture in train.pictures()], np.bool_)
+
+
+def without_duplicates(train: Faces, held_out: FaceSet) -> Faces:
+    """Leave out of `train` every picture that `held_out` has too (`duplicates`), and of FER-2013 near duplicates too.
+
+    FER-2013 has many a photograph several times, not quite alike (`near_duplicates`). How alike two pictures of one are
+    was looked up there; elsewhere, before one wall or levelled by their eyes, two people may be as much alike.
+    """
+    exact = duplicates(train, held_out)
+    rest = train.select(~exact)
+    near = np.zeros(len(rest), np.bool_)
+    if isinstance(rest, fer2013.Faces) and isinstance(held_out, fer2013.Faces):
+        near, _ = near_duplicates(rest.images, held_out.images)
+    if exact.any() or near.any():
+        logger.warning(
+            "left out %d training pictures that the held-out split has too, and %d of the same photographs",
+            exact.sum(),
+            near.sum(),
+        )
+    return rest.select(~near)
 
 
 def _length(path: Path) -> int:

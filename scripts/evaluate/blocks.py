@@ -42,6 +42,15 @@ def calibrated_voice(figures: dict[str, Any]) -> list[str]:
     return blocks
 
 
+def by_photograph(figures: dict[str, Any] | None) -> list[str]:
+    """Of `face.by_photograph`."""
+    if figures is None:
+        return []
+    names = {"new": "photograph not in training", "seen": "photograph in training"}
+    told = "By whether the training split shows the same photograph, cut or lit a little otherwise:"
+    return [told, tables.accuracy({name: figures[part] for part, name in names.items() if figures[part]})]
+
+
 def fusion(figures: dict[str, Any]) -> list[str]:
     """Of `fusion.real`."""
     summary = (

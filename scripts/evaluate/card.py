@@ -1,7 +1,7 @@
 """A model card's figures, part by part: measured, printed as they come, and kept."""
 
 import argparse
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from app.settings import Settings
 from models.artefact import ArtefactError
 from models.datasets import fer2013
+from models.datasets.layout import DataLayoutError
 from models.datasets.speech import Clip, ravdess, read_clips, savee
 from models.detection import FaceDetector
 from models.face_path import Framed, load_face_path
 from models.inference import FacePath, Float32, VoiceModel
 from models.labels import LABELS
 from models.loading import load_fusion, load_voice
-from scripts.evaluate import blocks, calibration, face, fusion, plots, speed, tables, voice
-from scripts.evaluate.answers import Answers, LeakageError, ask, unheard_clips
+from scripts.evaluate import blocks, calibration, face, fusion, no_voice, plots, speed, tables, voice
+from scripts.evaluate.answers import Answers, ask, refuse_heard, refuse_namesakes, unheard_clips
 from scripts.measure_crop import video_frames
 
 PARTS = ("voice", "face", "fusion", "speed")
@@ -88,8 +89,22 @@ class Card:
         kept["cost_of_noise"] = voice.cost_of_noise(kept["conditions"], NOISE_RATIO)
         _say("Voice in noise, rooms and telephones (nobody calibrated)", tables.voice_conditions(kept["conditions"]),
              tables.cost_of_noise(kept["cost_of_noise"], NOISE_RATIO))  # fmt: skip
-        kept["not_a_voice"] = voice.not_a_voice(settings, models, 10 if options.quick else 30)
-        _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(kept["not_a_voice"]))
+        self._no_voice(models)
+
+    def _no_voice(self, models: Sequence[VoiceModel]) -> None:
+        """Measure what is shown of sounds without a voice: of the models at hand, and of the one that serves."""
+        seconds = 10 if self._options.quick else 30
+        figures = self.kept["voice"]["not_a_voice"] = no_voice.measure(self._settings, models, seconds)
+        _say("Sounds that are no voice, as viewers see them", tables.not_a_voice(figures))
+        if not self._options.folds:
+            return
+        try:
+            serves = self._voice_model(self._options.voice_model)
+        except ArtefactError as error:
+            self._note(f"voice: sounds that are no voice not put to the model that serves: {error}")
+            return
+        figures = self.kept["voice"]["not_a_voice_served"] = no_voice.measure(self._settings, [serves], seconds)
+        _say(f"Sounds that are no voice, as viewers of {serves.name} see them", tables.not_a_voice(figures))
 
     def _calibrated_voice(self, meetings: Sequence[calibration.Meeting], pooled: Mapping[str, Answers]) -> None:
         """Measure what calibration gains."""
@@ -118,8 +133,10 @@ class Card:
         kept["accuracy"], probs = face.accuracy(path.model, faces)
         self._seen = probs, faces.labels
         rows = {"crops": kept["accuracy"]}
-        _say(f"Face, FER-2013 {kept['usage']}: {path.name}", tables.accuracy(rows), tables.recalls(rows),
-             tables.selective(rows), tables.confusion(kept["accuracy"]))  # fmt: skip
+        kept["by_photograph"] = self._by_photograph(probs, faces)
+        _say(f"Face, FER-2013 {kept['usage']}: {path.name}", tables.accuracy(rows),
+             *blocks.by_photograph(kept["by_photograph"]), tables.recalls(rows), tables.selective(rows),
+             tables.confusion(kept["accuracy"]))  # fmt: skip
         if self._options.split == "test":
             self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model")
         self._note("face: no figure by gender, FER-2013 does not say it")
@@ -133,6 +150,13 @@ class Card:
             frames = (frame for video in videos for frame in video_frames(video, VIDEO_FRAMES))
             kept["far_faces"] = face.far_faces(frames, detector)
             _say("Faces found at a distance, real videos", tables.far_faces(kept["far_faces"]))
+
+    def _by_photograph(self, probs: Float32, faces: fer2013.Faces) -> dict[str, Any] | None:
+        try:
+            return face.by_photograph(probs, faces, face.trained_on(self._options.fer2013))
+        except DataLayoutError as error:
+            self._note(f"face: not told apart by whether a photograph was trained on as well: {error}")
+            return None
 
     def _fusion(self) -> None:
         """Measure late fusion, and beside it a model that hears and sees at once."""
@@ -256,28 +280,6 @@ class Card:
     def _note(self, text: str) -> None:
         self.kept["notes"].append(text)
         print(f"\nNote: {text}")
-
-
-def refuse_namesakes(models: Sequence[VoiceModel]) -> None:
-    """Refuse models of one name: the figures of one would pass for those of the other.
-
-    Raises:
-        ArtefactError: There are two.
-    """
-    twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
-    if twice:
-        raise ArtefactError(f"more than one of the models calls itself {', '.join(twice)}")
-
-
-def refuse_heard(models: Sequence[VoiceModel], clips: Sequence[Clip]) -> None:
-    """Refuse speakers who were asked for by name and whom every model has heard.
-
-    Raises:
-        LeakageError: There is such a speaker.
-    """
-    heard = sorted(speaker for speaker in {clip.speaker for clip in clips} if all(speaker in m.heard for m in models))
-    if heard:
-        raise LeakageError(f"trained on or chosen by: {', '.join(heard)}")
 
 
 def _thin(clips: Sequence[Clip]) -> list[Clip]:

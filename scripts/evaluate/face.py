@@ -1,6 +1,7 @@
 """The face path's figures on FER-2013: on its own crops, and found by the detector in a whole frame."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,7 +12,10 @@ from tqdm import tqdm
 from app.quick_check import classify_faces
 from models.conditions import face as conditions
 from models.crop import CropGeometry, crop
+from models.datasets import fer2013
+from models.datasets.faces import duplicates
 from models.datasets.fer2013 import SIZE, Faces
+from models.datasets.near_duplicates import near_duplicates
 from models.detection import Detection, FaceDetector
 from models.image import decode_jpeg
 from models.inference import Box, FaceModel, FacePath, FaceReading, Float32, UInt8
@@ -45,6 +49,27 @@ def accuracy(model: FaceModel, faces: Faces) -> tuple[dict[str, Any], Float32]:
     """Return the figures on FER-2013's own crops, and the probabilities [N, 7]."""
     probs = classify_faces(model, faces.images)
     return sum_up(probs, faces.labels), probs
+
+
+def trained_on(root: Path) -> Faces:
+    """Return FER-2013's training split, less the pictures that PublicTest has too: no training here took those.
+
+    Raises:
+        DataLayoutError: One of the two splits is not there.
+    """
+    train = fer2013.load(root, "train")
+    return train.select(~duplicates(train, fer2013.load(root, "test")))
+
+
+def by_photograph(probs: Float32, faces: Faces, train: Faces) -> dict[str, Any]:
+    """Return the figures of `new` pictures, and of those of a photograph that training pictures show too (`seen`).
+
+    Null of none. FER-2013 has many a photograph several times, in several splits, cut or lit a little otherwise. Since
+    these are told from each other (`near_duplicates`), trainings leave them out; weights of before have seen them.
+    """
+    _, seen = near_duplicates(train.images, faces.images)
+    parts = {"new": ~seen, "seen": seen}
+    return {name: sum_up(probs[these], faces.labels[these]) if these.any() else None for name, these in parts.items()}
 
 
 def robustness(path: FacePath, geometry: CropGeometry, faces: Faces, detector: FaceDetector) -> dict[str, Any]:

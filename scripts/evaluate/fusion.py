@@ -18,8 +18,9 @@ from models.datasets import ravdess
 from models.datasets.layout import DataLayoutError
 from models.datasets.media import read_sound
 from models.inference import SAMPLE_RATE, FacePath, Float32, FusionModel, VoiceModel
+from models.intervals import paired_interval
 from models.labels import LABELS
-from models.metrics import paired_interval, uar
+from models.metrics import uar
 from scripts.evaluate.answers import Answers, LeakageError, sum_up
 from scripts.evaluate.live import Event, learn, one_after_another, picture_events, sound_events, stream
 from scripts.evaluate.voices import KnownFace, KnownVoice

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference import Float32
-from models.metrics import interval_over_speakers, paired_interval, uar
+from models.intervals import interval_over_speakers, paired_interval
+from models.metrics import uar
 from scripts.evaluate.answers import Answers
 
 
@@ -40,7 +41,7 @@ def paired_speaker_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval over people of UAR(new) - UAR(old) on the same examples [N, 7].
 
-    Whole speakers are redrawn, with all that they said, as in `models.metrics.speaker_interval`.
+    Whole speakers are redrawn, with all that they said, as in `models.intervals.speaker_interval`.
 
     Raises:
         ValueError: There are fewer than two speakers.

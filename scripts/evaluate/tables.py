@@ -7,6 +7,8 @@ from models.labels import LABELS
 
 GAP = 0.10
 """A gap between the genders' UARs above this is marked."""
+ECE = "ECE [95 %] (by chance)"
+"""What `_ece` tells."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -31,13 +33,13 @@ def points(value: float | None) -> str:
 
 
 def accuracy(rows: dict[str, dict[str, Any]]) -> str:
-    """Return a line for each report: top-1, the mean confidence beside it, top-5, UAR, their intervals, ECE."""
+    """Return a line for each report: top-1, the mean confidence beside it, top-5, UAR, ECE, with intervals."""
     over_speakers = "UAR, 95 % over speakers"
-    heads = ["", "n", "top-1 [95 %]", "confidence", "top-5", "UAR [95 %]", over_speakers, "ECE"]
+    heads = ["", "n", "top-1 [95 %]", "confidence", "top-5", "UAR [95 %]", over_speakers, ECE]
     lines = [
         [name, f"{r['n']}", f"{share(r['top1'])} {interval(r['top1_interval'])}", share(r["confidence"]),
          share(r["top5"]), f"{share(r['uar'])} {interval(r['uar_interval'])}", interval(r.get("speaker_interval")),
-         f"{r['ece']:.3f}"]
+         _ece(r)]
         for name, r in rows.items()
     ]  # fmt: skip
     if not any(r.get("speaker_interval") for r in rows.values()):
@@ -49,8 +51,8 @@ def accuracy(rows: dict[str, dict[str, Any]]) -> str:
 
 def sureness(rows: dict[str, dict[str, Any]]) -> str:
     """Return how right and how sure the answers of each report are."""
-    return table(("", "n", "top-1", "confidence", "ECE"), (
-        (name, f"{r['n']}", share(r["top1"]), share(r["confidence"]), f"{r['ece']:.3f}") for name, r in rows.items()
+    return table(("", "n", "top-1", "confidence", ECE), (
+        (name, f"{r['n']}", share(r["top1"]), share(r["confidence"]), _ece(r)) for name, r in rows.items()
     ))  # fmt: skip
 
 
@@ -81,19 +83,22 @@ def confusion(figures: dict[str, Any]) -> str:
 def genders(rows: dict[str, dict[str, Any]]) -> str:
     """Return the UAR by gender, a line for each report; a gap above 10 points is marked."""
     there = sorted({gender for r in rows.values() for gender in r["by_gender"]})
-    return table(("UAR", *there, "gap, points"), (
-        (name, *(share(r["by_gender"].get(gender, {}).get("uar")) for gender in there), _gap(r["gender_gap"]))
+    return table(("UAR", *there, "gap, points [95 % over speakers]"), (
+        (name, *(share(r["by_gender"].get(gender, {}).get("uar")) for gender in there), _gap(r))
         for name, r in rows.items()
     ))  # fmt: skip
 
 
-def folds(by_model: dict[str, dict[str, Any]], over_models: dict[str, dict[str, float]]) -> str:
-    """Return the UAR of each model on its own speakers, a column for each view, and their mean and deviation."""
+def folds(by_model: dict[str, dict[str, Any]], over_models: dict[str, dict[str, float | None]]) -> str:
+    """Return the UAR of each model on its own speakers, a column for each view; mean and the sample's deviation."""
     rows = []
     for model, figures in by_model.items():
         people: list[str] = next((r["speakers"] for r in figures.values() if r), [])
         rows.append((model, " ".join(people), *(share(figures[name] and figures[name]["uar"]) for name in over_models)))
-    means = (f"{part['mean']:.1%} ± {100 * part['deviation']:.1f}" for part in over_models.values())
+    means = (
+        share(part["mean"]) + ("" if part["deviation"] is None else f" ± {100 * part['deviation']:.1f}")
+        for part in over_models.values()
+    )
     return table(("UAR", "speakers", *over_models), [*rows, ("mean ± standard deviation", "", *means)])
 
 
@@ -106,12 +111,12 @@ def voice_conditions(rows: dict[str, dict[str, Any]]) -> str:
         "stream: UAR",
         "95 % over speakers",
         "lost, points",
-        "gap of genders",
+        "gap of genders [95 %]",
         "answered",
     )
     return table(heads, (
         (name, share(r["window"]["uar"]), points(r["window"]["lost"]), share(r["stream"]["uar"]),
-         interval(r["stream"]["speaker_interval"]), points(r["stream"]["lost"]), _gap(r["stream"]["gender_gap"]),
+         interval(r["stream"]["speaker_interval"]), points(r["stream"]["lost"]), _gap(r["stream"]),
          share(r["answered"]))
         for name, r in rows.items()
     ))  # fmt: skip
@@ -135,11 +140,11 @@ def gains(rows: dict[str, dict[str, Any]]) -> str:
     of_genders = there if len(there) > 1 else []
     people = any(r["gain"].get("speaker_interval") for r in rows.values())
     heads = ["", "n", "plain: UAR", "calibrated: UAR", f"gain, points [95 %{' over speakers' if people else ''}]",
-             *(f"gain, {gender}" for gender in of_genders), "plain: ECE", "calibrated: ECE"]  # fmt: skip
+             *(f"gain, {gender}" for gender in of_genders), f"plain: {ECE}", f"calibrated: {ECE}"]  # fmt: skip
     lines = [
         (name, f"{r['plain']['n']}", _with_interval(r["plain"]), _with_interval(r["calibrated"]), _gained(r["gain"]),
          *(points(r["gain"]["by_gender"].get(gender)) for gender in of_genders),
-         f"{r['plain']['ece']:.3f}", f"{r['calibrated']['ece']:.3f}")
+         _ece(r["plain"]), _ece(r["calibrated"]))
         for name, r in rows.items()
     ]  # fmt: skip
     return table(heads, lines)
@@ -217,7 +222,14 @@ def _left(part: dict[str, Any] | None) -> tuple[str, str]:
     return ("-", "-") if part is None else (share(part["uar"]), points(part["lost"]))
 
 
-def _gap(gap: float | None) -> str:
+def _gap(figures: dict[str, Any]) -> str:
+    gap, bounds = figures["gender_gap"], figures["gender_gap_interval"]
     if gap is None:
         return "-"
-    return f"**{100 * gap:.1f} (above 10)**" if gap > GAP else f"{100 * gap:.1f}"
+    told = f"**{100 * gap:.1f} (above 10)**" if gap > GAP else f"{100 * gap:.1f}"
+    return told if bounds is None else f"{told} [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+
+
+def _ece(figures: dict[str, Any]) -> str:
+    low, high = figures["ece_interval"]
+    return f"{figures['ece']:.3f} [{low:.3f}, {high:.3f}] ({figures['ece_by_chance']:.3f})"

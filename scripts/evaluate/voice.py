@@ -1,6 +1,5 @@
-"""The voice path's figures: window lengths, the smoothed stream, whole clips; noise, rooms, and what is no voice."""
+"""The voice path's figures: window lengths, the smoothed stream, whole clips; noise and rooms."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,20 +14,18 @@ from models.conditions import voice as conditions
 from models.datasets.speech import Clip
 from models.inference import SAMPLE_RATE, Float32, Int16, VoiceModel
 from models.labels import LABELS
+from models.metrics import uar
 from models.pooling import evidence, sharpened
 from models.windows import WHOLE_HOP, WHOLE_SECONDS, rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
-from scripts.evaluate.live import sound_events, stream
 from scripts.evaluate.voices import BluntVoice
 
-SURE = 0.6
-"""A label shown with more than this counts as a mood that was asserted."""
 TALKERS = 6
 """Voices in a babble."""
 STREAM = "smoothed stream"
 BLUNT = "smoothed stream, not sharpened"
 WHOLE = "whole clip"
-WINDOWS = (0.5, 1.0, 2.0, 3.0)
+WINDOWS = (0.5, 1.0, 2.0, 3.0, 4.0)
 
 NOISES = ("babble", "street (synthetic)", "white noise")
 RATIOS = (20, 10, 0)
@@ -105,7 +102,8 @@ def accuracy(settings: Settings, subjects: Sequence[Subject]) -> tuple[dict[str,
         for model, answers in parts.items():
             figures["by_model"][model][name] = answers[name].figures() if len(answers[name]) else None
         uars = [part[name]["uar"] for part in figures["by_model"].values() if part[name]]
-        figures["over_models"][name] = {"mean": float(np.mean(uars)), "deviation": float(np.std(uars))}
+        deviation = float(np.std(uars, ddof=1)) if len(uars) > 1 else None  # of models like these, not of these alone
+        figures["over_models"][name] = {"mean": float(np.mean(uars)), "deviation": deviation}
     figures["not_sharpened"] = pooled.pop(BLUNT).figures() if sharpens else None
     return figures, pooled
 
@@ -146,7 +144,8 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
     """Return by condition the UAR of a single window and of the smoothed stream, and what was lost to clean sound.
 
     The windows are those that hold voice in the clean clip, so that all conditions are judged on the same
-    moments; the stream decides for itself what is silence, and `answered` is the share of clips where it spoke.
+    moments; the stream decides for itself what is silence, and `answered` is the share of clips where it spoke. Its
+    figures are of the clips that were answered clean as well, and what was lost is against the clean answers to these.
     """
     ways: dict[tuple[str, str], View] = {}
     moments = _of_newest(lambda _, sound: _voiced(settings, sound))
@@ -155,18 +154,16 @@ def robustness(settings: Settings, subjects: Sequence[Subject], voices: Sounds) 
         ways[name, "window"] = _at(settings, moments, once)  # first: the stream asks again about most of these
         ways[name, "stream"] = _altered(smoothed(settings), once)
     parts = [ask(subject.model, subject.sounds, ways, "conditions") for subject in subjects]
+    clips = sum(len(subject.sounds) for subject in subjects)
+
+    def said(name: str, way: str) -> Answers:
+        return join(part[name, way] for part in parts)
+
+    clean = {way: said("clean", way) for way in ("window", "stream")}
     table: dict[str, Any] = {}
     for name in {name: None for name, _ in ways}:
-        shown = join(part[name, "stream"] for part in parts)
-        table[name] = {
-            "window": _short(join(part[name, "window"] for part in parts)),
-            "stream": _short(shown),
-            "answered": len(shown) / sum(len(subject.sounds) for subject in subjects),
-        }
-    for row in table.values():
-        for part in ("window", "stream"):
-            clean = table["clean"][part]["uar"]
-            row[part]["lost"] = None if row[part]["uar"] is None else clean - row[part]["uar"]
+        table[name] = {way: _against(said(name, way), answers) for way, answers in clean.items()}
+        table[name]["answered"] = len(said(name, "stream")) / clips
     return table
 
 
@@ -174,41 +171,6 @@ def cost_of_noise(table: dict[str, Any], snr: int) -> dict[str, dict[str, float 
     """Return by noise what that much of it costs a window and the stream, in shares of UAR, out of `robustness`."""
     rows = {noise: table[f"{noise}, {snr} dB"] for noise in NOISES if f"{noise}, {snr} dB" in table}
     return {noise: {part: row[part]["lost"] for part in ("window", "stream")} for noise, row in rows.items()}
-
-
-def not_a_voice(settings: Settings, models: Sequence[VoiceModel], seconds: int) -> dict[str, Any]:
-    """Return what viewers see of sounds without a voice: the share of results that are silence, and sure moods.
-
-    `gated` is the share of results in the state `silence`; `sure` the share of all others whose label has more
-    than `SURE`; `surest` the most that any label had, `label` the most frequent of all shown, both while not gated.
-    """
-    length = seconds * SAMPLE_RATE
-    rng = np.random.default_rng(0)
-    hum, fan, hiss = conditions.hum(length), conditions.brown(length, rng), conditions.white(length, rng)
-    sounds = {"silence (±1 of 32768)": rng.integers(-1, 2, length).astype(np.int16)}
-    for db in (-55, -45, -35, -25):
-        sounds[f"hum 50 Hz, {db} dBFS"] = conditions.at_level(hum, db)
-        sounds[f"fan (brown noise), {db} dBFS"] = conditions.at_level(fan, db)
-        sounds[f"hiss (white noise), {db} dBFS"] = conditions.at_level(hiss, db)
-    table = {}
-    for name, sound in sounds.items():
-        results = [
-            result.voice
-            for model in models
-            for result in stream(settings, sound_events(sound), voice=model)
-            if result.voice.state in ("ok", "silence")
-        ]
-        heard = [voice for voice in results if voice.state == "ok"]
-        highest = [max(voice.probs.values()) for voice in heard]
-        shown = Counter(voice.label for voice in heard)
-        table[name] = {
-            "rms": rms(sound),
-            "gated": 1 - len(heard) / len(results),
-            "sure": sum(p > SURE for p in highest) / len(heard) if heard else None,
-            "surest": max(highest, default=None),
-            "label": shown.most_common(1)[0][0] if shown else None,
-        }
-    return table
 
 
 def _blunt(view: View) -> View:
@@ -258,12 +220,15 @@ def _of_newest(make: Callable[[Clip, Int16], Made]) -> Callable[[Clip, Int16], M
     return made
 
 
-def _short(answers: Answers) -> dict[str, Any]:
-    kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap")
-    if not len(answers):
-        return dict.fromkeys(kept)
-    figures = answers.figures()
-    return {name: figures[name] for name in kept}
+def _against(answers: Answers, clean: Answers) -> dict[str, Any]:
+    """Return the figures of answers about clips that were answered clean as well, and what these have lost."""
+    kept = ("n", "uar", "speaker_interval", "ece", "confidence", "recall", "gender_gap", "gender_gap_interval")
+    both = np.intersect1d(answers.clips, clean.clips)
+    if not len(both):
+        return dict.fromkeys((*kept, "lost"))
+    these, before = (some.select(np.isin(some.clips, both)) for some in (answers, clean))
+    figures = these.figures()
+    return {name: figures[name] for name in kept} | {"lost": uar(before.probs, before.labels) - figures["uar"]}
 
 
 def _gain(db: float) -> Alter:

@@ -32,6 +32,10 @@ NOISES = {
     "brown": voice.brown,
     "street": voice.street,
     "hum": lambda n, rng: voice.hum(n),
+    "high hiss": voice.high_hiss,
+    "rising": voice.rising,
+    "knocks": lambda n, rng: voice.knocks(n),
+    "siren": lambda n, rng: voice.siren(n),
     "babble": lambda n, rng: voice.babble(n, [speech(), speech(1.0, 0.7)]),
 }
 
@@ -74,6 +78,23 @@ def test_noises_sound_like_their_names() -> None:
     street = voice.street(5 * SAMPLE_RATE, rng)
     assert share_of_power(street, 0, 100) > 0.25
     assert share_of_power(street, 300, 4000) > 0.1
+
+
+def test_noises_that_training_has_not_seen_sound_like_their_names() -> None:
+    rng = np.random.default_rng(2)
+    assert share_of_power(voice.high_hiss(SAMPLE_RATE, rng), 0, 2000) < 0.02
+    assert share_of_power(voice.high_hiss(SAMPLE_RATE, rng), 4000, 8000) > 0.8
+    rising = voice.rising(10 * SAMPLE_RATE, rng)
+    octaves = [share_of_power(rising, low, 2 * low) for low in (1000, 2000, 4000)]
+    assert octaves[1] / octaves[0] == pytest.approx(8, rel=0.1)  # twice as wide, and four times the power
+    assert octaves[2] / octaves[1] == pytest.approx(8, rel=0.1)
+    knocks = voice.knocks(2 * SAMPLE_RATE)
+    loudness = [power(part) for part in np.split(knocks, 8)]
+    assert max(loudness[1::2]) < 1e-4 < min(loudness[::2])
+    halves = np.split(voice.siren(2 * SAMPLE_RATE), 20)
+    pitches = [np.abs(np.fft.rfft(part)).argmax() * 10 for part in halves]
+    assert pitches[0] == pitches[-1] == pytest.approx(510, abs=20)
+    assert max(pitches) == pytest.approx(1300, abs=30)
 
 
 def test_babble_has_no_pauses() -> None:

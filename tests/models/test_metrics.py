@@ -10,11 +10,9 @@ from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
 
 from models.metrics import (
     expected_calibration_error,
-    paired_interval,
     reliability,
     report,
     selective,
-    speaker_interval,
     top_k,
     uar,
     wilson,
@@ -63,45 +61,6 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
 def test_no_examples_is_an_error() -> None:
     with pytest.raises(ValueError, match="no examples"):
         report(np.zeros((0, 7), np.float32), np.zeros(0, np.int64))
-
-
-def test_speakers_who_differ_widen_the_interval_over_speakers() -> None:
-    labels = np.tile(np.arange(7), 40)
-    speakers = np.repeat([f"s{i}" for i in range(10)], 28)
-    # Half of the speakers are always understood, the others never: half of the clips, but not of the draws.
-    right = np.repeat(np.arange(10) % 2 == 0, 28)
-    probs = sure_of(np.where(right, labels, (labels + 1) % 7).tolist())
-    low, high = speaker_interval(probs, labels, speakers)
-    assert low <= 0.25
-    assert high >= 0.75
-    within = report(probs, labels).uar_interval
-    assert high - low > 2 * (within[1] - within[0])
-
-
-def test_speakers_who_are_alike_have_no_interval_to_speak_of() -> None:
-    labels = np.tile(np.arange(7), 4)
-    probs = sure_of([0, 1, 2, 3, 4, 5, 5] * 4)
-    speakers = np.repeat(["a", "b", "c", "d"], 7)
-    assert speaker_interval(probs, labels, speakers) == pytest.approx((6 / 7, 6 / 7))
-    with pytest.raises(ValueError, match="two"):
-        speaker_interval(probs, labels, np.full(28, "a"))
-
-
-def test_the_interval_over_speakers_bears_labels_that_few_have() -> None:
-    labels = np.array([0, 1, 0, 1, 0, 6])
-    low, high = speaker_interval(sure_of([0, 1, 0, 1, 0, 6]), labels, np.array(["a", "a", "b", "b", "c", "c"]))
-    assert (low, high) == (1.0, 1.0)
-
-
-def test_a_paired_interval_knows_that_the_examples_are_the_same() -> None:
-    labels = np.tile(np.arange(7), 30)
-    wrong = (labels + 1) % 7
-    one = sure_of(np.where(np.arange(210) % 3 == 0, wrong, labels).tolist())
-    assert paired_interval(one, one, labels) == (0.0, 0.0)
-    better = sure_of(labels.tolist())
-    low, high = paired_interval(better, one, labels)
-    assert 0.2 < low < 1 / 3 < high < 0.45
-    assert paired_interval(one, better, labels) == pytest.approx((-high, -low), abs=0.03)
 
 
 def test_sure_answers_are_judged_apart_from_the_others() -> None:

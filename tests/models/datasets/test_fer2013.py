@@ -51,6 +51,24 @@ def test_pictures_that_the_held_out_split_has_too_are_left_out(tmp_path: Path) -
     assert len(without_duplicates(train, test)) == len(train) - 2
 
 
+def test_pictures_of_a_photograph_that_is_held_out_are_left_out_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faces_tree(tmp_path)
+    train, test = fer2013.load(tmp_path, "train"), fer2013.load(tmp_path, "test")
+    shades = np.linspace(0, 160, 48)
+    photograph = (shades + 30 * np.sin(np.outer(np.arange(48), np.arange(48)) / 90)).clip(0, 255).astype(np.uint8)
+    test.images[5] = photograph
+    train.images[0] = np.roll(photograph, 1, axis=0)  # cut a pixel higher
+    train.images[1] = photograph[:, ::-1] // 2 + 20  # mirrored, darker and flatter
+    train.images[2] = photograph
+    train.images[3] = np.rot90(photograph)  # another one
+    train.images[4] = 90
+    kept = without_duplicates(train, test)
+    np.testing.assert_array_equal(kept.images, train.images[3:])
+    assert "left out 1 training pictures that the held-out split has too, and 2 of the same photographs" in caplog.text
+
+
 def test_a_wrong_tree_is_told_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataLayoutError, match=r"fer2013\.csv or test/angry/\*\.jpg"):
         fer2013.load(tmp_path, "test")
