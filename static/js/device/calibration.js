@@ -109,11 +109,9 @@ export class Calibrator {
 
   /**
    * Take the answer about the window that ended at time `at`, as the model gave it, and the statistics of an
-   * adaptive model. A window that began before the start is none of the reading, nor is one in which nobody speaks, as
-   * far as statistics tell.
+   * adaptive model. A window that began before the start is none of the reading.
    */
   hear(at, probs, statistics) {
-    if (statistics !== null && !isSpeech(statistics)) return;
     const reading = this.#traits.voice.adaptive ? statistics : probs;
     if (reading !== null && this.learns("voice")) this.#take("voice", at - this.#window, reading);
   }
