@@ -47,6 +47,8 @@ class ArtefactInfo:
         adaptive: whether a voice model takes a reference beside the waveform.
         sharpening: see `models.inference.Traits`.
         neutral: likewise [7]; empty where nobody measured it.
+        data: what it was trained on, in words for a card; empty in artefacts from before they said it.
+        licence: under which terms, likewise.
     """
 
     name: str
@@ -62,6 +64,8 @@ class ArtefactInfo:
     adaptive: bool = False
     sharpening: float = 0.0
     neutral: tuple[float, ...] = ()
+    data: str = ""
+    licence: str = ""
 
     @property
     def traits(self) -> Traits:

@@ -1,6 +1,7 @@
 """The last step of training: export, and write the model card beside the weights."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ def publish(
         figures: On held-out examples.
         weights_dir: Where the artefacts go.
         command: By which they were made.
-        notes: Lines of the card by heading: data, licence, protocol.
+        notes: Lines of the card by heading, `Data` and `Licence` among them: these two the artefact says as well.
     """
     commit = _commit()  # before the checkout is changed by what follows
     weights_dir.mkdir(parents=True, exist_ok=True)
+    info = replace(info, data=notes["Data"], licence=notes["Licence"])
     model = Calibrated(network.cpu(), info).eval()
     difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
     model.save(weights_dir / f"{info.name}.pt")

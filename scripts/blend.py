@@ -21,6 +21,7 @@ from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
 from models.torch_engine import Calibrated
 from models.training import Recipe, blend
+from scripts.forebears import forebear
 from scripts.places import check_folder
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
 from scripts.training_options import file_name, share
@@ -65,7 +66,7 @@ def main() -> None:
                         "(usage PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
                         "usage PrivateTest is never read",
             "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}",
-        },
+        }, [forebear(options.old), forebear(options.new)],
     )  # fmt: skip
 
 

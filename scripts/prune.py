@@ -23,6 +23,7 @@ from models.networks.face import FaceResNet
 from models.pruning import prune
 from models.torch_engine import Calibrated
 from scripts.blend import estimate_norms
+from scripts.forebears import forebear
 from scripts.places import check_folder
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
 from scripts.training_options import file_name, whole_number
@@ -70,7 +71,7 @@ def main() -> None:
             "Protocol": f"temperature chosen on the {len(held_out)} pictures of the split `test` (usage PublicTest in "
                         "fer2013.csv), which the figures below are of; usage PrivateTest is never read",
             "Pruned": f"from {options.artefact.name}, and not trained since",
-        },
+        }, [forebear(options.artefact)],
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ python -m scripts.recalibrate NAME --fer2013 DIR
 """
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from models.labels import LABELS
 from models.metrics import report
 from models.publish import card_table, publish
 from models.torch_engine import Calibrated, fit_temperature
+from scripts.forebears import Forebear, inherited
 from scripts.provenance import command_line
 
 
@@ -50,20 +52,21 @@ def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, to
 
 
 def publish_recalibrated(
-    model: Calibrated, train: fer2013.Faces, held_out: fer2013.Faces, weights: Path, notes: dict[str, str]
-) -> None:
+    model: Calibrated, train: fer2013.Faces, held_out: fer2013.Faces, weights: Path, notes: dict[str, str],
+    learnt_from: Iterable[Forebear],
+) -> None:  # fmt: skip
     """Recalibrate an artefact of FER-2013 on the held-out pictures, publish it in a folder, and print its figures.
 
-    `notes` are what its card says beside the data and their licence.
+    `notes` are what its card says beside the data and their licence, `learnt_from` what it was made of.
     """
     model, probs = recalibrate(model, held_out)
     figures = report(probs.numpy(), held_out.labels)
     publish(
-        model.network, model.info, figures, weights, command_line(), {
+        model.network, model.info, figures, weights, command_line(), inherited({
             "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
             "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
             **notes,
-        },
+        }, learnt_from),
     )  # fmt: skip
     print("\n".join(card_table(figures)))
 

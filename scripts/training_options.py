@@ -20,6 +20,7 @@ from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
 from models.training import DivergedError, Kept, OtherRunError, Recipe
+from scripts.forebears import forebears, inherited
 from scripts.places import check_folder
 from scripts.provenance import command_line
 
@@ -153,7 +154,9 @@ def add_teachers(parser: argparse.ArgumentParser) -> None:
 
 
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
-    """Set `option` to the network's options and `phases` to its recipes; refuse what it cannot be trained with.
+    """Set `option` to the network's options, `phases` to its recipes, `forebears` to what it learns from beside data.
+
+    What it cannot be trained with is refused.
 
     Args:
         options: From `add_options`, with `known` (the network's entry) and `labels` as a tuple.
@@ -168,6 +171,7 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
     if options.pretrained and not options.known.pretrained:
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)
+    options.forebears = forebears(options)
 
 
 def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
@@ -237,7 +241,8 @@ def finish(
     (options.run / "figures.json").write_text(json.dumps(figures.as_dict(), indent=1) + "\n")
     plot_confusion(options.run / "confusion.png", figures.confusion)
     took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
-    publish(network, info, figures, options.weights, command_line(), {**notes, **took})
+    told = {**inherited(notes, options.forebears), **took}
+    publish(network, info, figures, options.weights, command_line(), told)
     print(*card_table(figures), sep="\n")
 
 

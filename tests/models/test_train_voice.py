@@ -23,6 +23,7 @@ from models.torch_engine import Calibrated
 from models.training import Recipe
 from scripts import train_voice
 from tests.models.datasets import test_meld
+from tests.models.datasets.trees import write_sound
 from tests.models.voices import ravdess_tree
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
@@ -166,6 +167,32 @@ def test_a_run_goes_on_from_the_weights_of_another(
         train(tmp_path / "third", monkeypatch, *given, "--start", first, "--option", "hidden=16")
 
 
+def test_the_terms_of_what_it_learnt_from_are_in_its_card_and_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped artefact says nothing of its data itself, the card beside it does; a card that is lost is named."""
+    for speaker in range(3):
+        for label in LABELS:
+            write_sound(tmp_path / "own" / f"{speaker}" / label / "1.wav", seconds=1.2, hertz=200 + 60 * speaker)
+    given = ("--data", "own", tmp_path / "own", "--lr", 0, "--batch-size", 2)
+    shipped = SHIPPED / "audio_bilstm.pt"
+    weights = train(tmp_path / "a", monkeypatch, *given, "--start", shipped, "--teacher", shipped)
+    first = (weights / "audio_bilstm_own.md").read_text()
+    (licence,) = (line for line in first.splitlines() if line.startswith("- Licence: recordings or pictures of one's"))
+    for term in ("CC BY-NC-SA 4.0", "SAVEE (Haq & Jackson 2010): for research", "CC BY-NC-ND 4.0"):
+        assert licence.count(term) == 1
+    (data,) = (line for line in first.splitlines() if line.startswith("- Data: "))
+    assert "by way of `audio_bilstm`, which it learnt from: 4180 clips of 22 speakers: RAVDESS" in data
+    (weights / "audio_bilstm_own.md").unlink()  # the artefact says it all
+    pupil = train(tmp_path / "b", monkeypatch, *given, "--teacher", weights / "audio_bilstm_own.pt",
+                  "--model", "cnn_mfcc")  # fmt: skip
+    assert licence.removeprefix("- Licence: ") in (pupil / "cnn_mfcc_own.md").read_text()
+    shutil.copy(shipped, tmp_path / "alone.pt")
+    weights = train(tmp_path / "c", monkeypatch, *given, "--start", tmp_path / "alone.pt")
+    card = (weights / "audio_bilstm_own.md").read_text()
+    assert card.count("by way of `audio_bilstm`, which it learnt from: see the card of alone.pt") == 2
+
+
 def test_published_weights_are_trained_in_two_phases(
     ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +222,9 @@ def test_published_weights_are_trained_in_two_phases(
     torch.testing.assert_close(runs[0]["network"][conv], published[conv.removeprefix("backbone.")], rtol=0, atol=0)
     assert len(runs[0]["optimizer"]["state"]) == 2  # the classifier's weight and bias
     assert len(runs[1]["optimizer"]["state"]) > 2
-    assert f"Started from: huggingface.co/{known.weights.hub}" in (weights / "mobilevit_xs.md").read_text()
+    card = (weights / "mobilevit_xs.md").read_text()
+    assert f"Started from: huggingface.co/{known.weights.hub}" in card
+    assert f"by way of `huggingface.co/{known.weights.hub}`, which it learnt from: {known.weights.licence}" in card
     assert "pretrained" not in Calibrated.load(weights / "mobilevit_xs.pt").info.options
 
 
