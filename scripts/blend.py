@@ -22,9 +22,9 @@ from models.face_batches import FaceCrops
 from models.torch_engine import Calibrated
 from models.training import Recipe, blend
 from scripts.forebears import forebear
+from scripts.option_values import file_name, share
 from scripts.places import check_folder
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
-from scripts.training_options import file_name, share
 
 BATCHES = 24
 """Of 128 training pictures, for the batch norms."""

@@ -24,9 +24,9 @@ from models.pruning import prune
 from models.torch_engine import Calibrated
 from scripts.blend import estimate_norms
 from scripts.forebears import forebear
+from scripts.option_values import file_name, whole_number
 from scripts.places import check_folder
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
-from scripts.training_options import file_name, whole_number
 
 PICTURES = 3000
 """Training pictures, drawn at random, by which channels are judged."""

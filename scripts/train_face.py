@@ -31,21 +31,18 @@ from models.metrics import report, top_k, uar
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
+from scripts.option_values import any_number, file_name, share, whole_number
 from scripts.training_options import (
     add_options,
     add_teachers,
-    any_number,
     beginnings,
     build,
     chosen,
     complete,
     crop_side,
     digest,
-    file_name,
     finish,
     in_phases,
-    share,
-    whole_number,
 )
 
 MODEL, DATA = "face_resnet", "fer2013"

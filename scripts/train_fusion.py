@@ -41,19 +41,9 @@ from models.scene_batches import HeldOutScenes, SceneBatches
 from models.scenes import Scene, film_scenes, settle, synthetic_scenes
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, fit
+from scripts.option_values import file_name, whole_number
 from scripts.train_voice import ACTORS, split
-from scripts.training_options import (
-    add_options,
-    build,
-    chosen,
-    complete,
-    crop_side,
-    digest,
-    file_name,
-    finish,
-    in_phases,
-    whole_number,
-)
+from scripts.training_options import add_options, build, chosen, complete, crop_side, digest, finish, in_phases
 
 MODEL, SYNTHETIC = "concat", "synthetic"
 FACES_OF_A_VOICE = 2

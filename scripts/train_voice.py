@@ -37,6 +37,7 @@ from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, blend, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
+from scripts.option_values import file_name, share, whole_number
 from scripts.training_options import (
     add_options,
     add_teachers,
@@ -45,11 +46,8 @@ from scripts.training_options import (
     chosen,
     complete,
     digest,
-    file_name,
     finish,
     in_phases,
-    share,
-    whole_number,
 )
 
 MODEL = "audio_bilstm"
