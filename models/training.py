@@ -141,8 +141,11 @@ def fit(
     identity = {**asdict(recipe), **about, **({} if keep == "best" else {"keep": keep})}
     if last.is_file():
         state = torch.load(last, map_location=device, weights_only=True)
-        if state["identity"] != identity:
-            raise OtherRunError(f"{last} is of another run: remove it, or train into another folder")
+        known = state["identity"]
+        if differs := [name for name in {**known, **identity} if known.get(name, ...) != identity.get(name, ...)]:
+            raise OtherRunError(
+                f"{last} is of another run, with other {', '.join(differs)}: remove it, or train into another folder"
+            )
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])

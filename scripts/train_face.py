@@ -41,6 +41,7 @@ from scripts.training_options import (
     complete,
     crop_side,
     digest,
+    examples,
     finish,
     in_phases,
 )
@@ -181,7 +182,9 @@ def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops,
             "pretrained": options.pretrained, "phase": phase}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "data": DATA, "size": fer2013.SIZE,
              "pretrained": False, "phase": None}  # fmt: skip
+    roots = [options.root, *options.photographs]
     return {
+        **examples(train.faces.names(roots), held_out.faces.names(roots)),
         "network": options.option, "balance": options.balance, "pictures": [len(train), len(held_out)],
         "start": digest(options.start), "teacher": [digest(path) for path in options.teacher] or None,
         "trust": options.trust, "small": options.small, **({"teach_once": True} if options.teach_once else {}),
@@ -200,10 +203,11 @@ def train_phases(
         return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
+        about = identity(options, train, held_out, name)
         soft = soft_targets(train.targets, len(train.labels), recipe.label_smoothing)
         teachers = Teachers(options.teacher, "face", train.labels, recipe.torch_device(), train.channels)
         if options.teach_once:
-            said = teachers.about_pictures(train, run / "taught.npz")
+            said = teachers.about_pictures(train, run / "taught.npz", about["examples to train on"])
             soft = torch.lerp(soft, torch.where(said.isnan(), soft, said), options.trust)
 
         def batches(epoch: int) -> Any:
@@ -211,7 +215,6 @@ def train_phases(
             drawn = train.epoch(soft, recipe, epoch, options.balance, side)
             return drawn if options.teach_once else teachers.teach(drawn, options.trust)
 
-        about = identity(options, train, held_out, name)
         return fit(
             network, batches, train.steps(recipe), evaluate, recipe, run, about,
             keep=options.keep, compiled=options.compile,

@@ -26,7 +26,7 @@ from torch import nn
 from models.artefact import ArtefactError, ArtefactInfo, check_labels
 from models.datasets import catalogue, ravdess
 from models.datasets.clips import Clip, read_clips, with_labels
-from models.datasets.layout import DataLayoutError
+from models.datasets.layout import DataLayoutError, name_file
 from models.datasets.splits import SpeakerLeakError, Split, TooFewSpeakersError
 from models.distillation import Teachers
 from models.held_out import HeldOut
@@ -46,6 +46,7 @@ from scripts.training_options import (
     chosen,
     complete,
     digest,
+    examples,
     finish,
     in_phases,
 )
@@ -184,14 +185,20 @@ def _split(name: str, root: Path, options: argparse.Namespace) -> Split[Clip]:
         return Split(data_set.clips(root), [], [])
 
 
-def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase: str | None) -> dict[str, Any]:
+def identity(
+    options: argparse.Namespace, mix: Mix, clips: Split[Clip], heard: Sequence[str], phase: str | None
+) -> dict[str, Any]:
     """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
     said = {"model": options.model, "labels": list(options.labels), "official": options.official,
             "pretrained": options.pretrained, "start": digest(options.start), "phase": phase,
             "taught in quiet": [options.trust, *map(digest, options.teacher)] if options.teacher else None}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "official": False,
              "pretrained": False, "start": None, "phase": None, "taught in quiet": None}  # fmt: skip
+    roots = [root for _, root in options.data + options.whole]
+    train, held_out = ((name_file(clip.path, clip.label, roots) for clip in part)
+                       for part in (clips.train, clips.validation))  # fmt: skip
     return {
+        **examples(train, held_out),
         "fold": options.fold, "heard": heard, "network": options.option, "mix": asdict(mix),
         **{key: value for key, value in said.items() if value != usual[key]},
     }  # fmt: skip
@@ -202,6 +209,7 @@ def train_phases(
     options: argparse.Namespace,
     train: Sounds,
     held_out: HeldOut,
+    clips: Split[Clip],
     heard: Sequence[str],
     teachers: Teachers,
 ) -> dict[str, float]:
@@ -210,7 +218,7 @@ def train_phases(
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         drawn = SpeechBatches(train, recipe, mix, network, options.labels, teachers, options.trust)
-        about = identity(options, mix, heard, name)
+        about = identity(options, mix, clips, heard, name)
         return fit(network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about, keep=options.keep)
 
     if options.share == 1:
@@ -252,7 +260,7 @@ def main() -> None:
     if (listener := adaptive(network)) is not None and not options.start:
         set_population(listener, train)
     held_out = HeldOut(network, validation, options.labels)
-    best = train_phases(network, options, train, held_out, heard, teachers)
+    best = train_phases(network, options, train, held_out, clips, heard, teachers)
 
     logits = held_out.logits(network)
     temperature = fit_temperature(logits, torch.from_numpy(held_out.targets))

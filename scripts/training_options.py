@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -187,6 +187,15 @@ def beginnings(options: argparse.Namespace) -> dict[str, str]:
 def chosen(options: argparse.Namespace) -> str:
     """Return what a card says was chosen by what is held out."""
     return "temperature chosen" if options.keep == "last" else "epoch and temperature chosen"
+
+
+def examples(train: Iterable[str], held_out: Iterable[str]) -> dict[str, str]:
+    """Return what a run's identity says of what it trains on and of what it holds out, by what names each of them."""
+    return {"examples to train on": _digest_lines(train), "examples held out": _digest_lines(held_out)}
+
+
+def _digest_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def digest(path: Path | None) -> str | None:

@@ -61,6 +61,15 @@ def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | No
             raise DataLayoutError(f"{path}, line {reader.line_num}: {error}") from error
 
 
+def name_file(path: Path, label: str, roots: Collection[Path]) -> str:
+    """Return what names an example: its path within whichever of the roots it lies in, its label, its bytes' number.
+
+    So a folder that was moved is the same, and one to which examples came or of which some were sorted anew is not.
+    """
+    within = next((path.relative_to(root) for root in roots if path.is_relative_to(root)), path)
+    return f"{within.as_posix()} {label} {path.stat().st_size if path.is_file() else 0}"
+
+
 def draw(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[Item]:
     """Draw at most `count` items, in their order; 0 takes all."""
     if not count or len(items) <= count:

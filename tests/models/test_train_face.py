@@ -46,6 +46,8 @@ def fer(tmp_path: Path) -> Path:
 def test_the_usual_run_is_named_as_ever(fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
+    for part in ("examples to train on", "examples held out"):
+        assert len(known.pop(part)) == 64
     assert known == asdict(Recipe(epochs=1, batch_size=8, lr=2e-3, mixup=0.0, patience=45)) | {
         "network": {"width": 8}, "balance": 0.4, "pictures": [28, 28], "start": None, "teacher": None, "trust": 0.3,
         "small": 0.6,
@@ -206,6 +208,12 @@ def test_photographs_are_trained_on_as_well(
     weights = train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
     assert known["pictures"] == [29, 28]
+    (tmp_path / "photos" / "happiness").rename(tmp_path / "photos" / "sadness")
+    with pytest.raises(SystemExit, match="is of another run, with other examples to train on: remove it"):
+        train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
+    shutil.move(fer / "test" / "sad" / "0.png", fer / "test" / "fear" / "9.png")
+    with pytest.raises(SystemExit, match="with other examples to train on, examples held out: remove it"):
+        train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
     assert (
         "29 pictures of usage Training (those that `test` has too left out) and of photographs (photos)"
         in (weights / "fer_resnet.md").read_text()

@@ -78,6 +78,8 @@ def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypat
     weights = train(tmp_path, monkeypatch, "--ravdess", ravdess, "--channels", 16, "--hidden", 12)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
     recipe = Recipe(epochs=1, batch_size=8, lr=3e-3, ema_decay=0.995, mixup=0.0, label_smoothing=0.05, patience=1)
+    for part in ("examples to train on", "examples held out"):
+        assert len(known.pop(part)) == 64
     assert known == asdict(recipe) | {
         "fold": None, "heard": ["ravdess-02", "ravdess-03", "ravdess-04", "ravdess-05"],
         "network": {"adaptive": True, "channels": 16, "hidden": 12, "dropout": 0.2},
@@ -150,8 +152,24 @@ def test_a_killed_run_goes_on(ravdess: Path, tmp_path: Path, monkeypatch: pytest
     one, other = (torch.load(weights / "cnn_mfcc.pt", weights_only=True)["state"] for weights in (whole, killed))
     for key, values in one.items():
         torch.testing.assert_close(other[key], values, rtol=0, atol=0)
-    with pytest.raises(SystemExit, match="is of another run"):
+    with pytest.raises(SystemExit, match=r"is of another run, with other .*\blabels\b"):
         train(tmp_path / "killed", monkeypatch, *given, "--labels", ",".join(FOUR))
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips that are added can move a person from what is held out to what is trained on."""
+    own = tmp_path / "own"
+    for speaker in range(4):
+        for label in ("happy", "sad"):
+            write_sound(own / f"{speaker}" / label / "1.wav", seconds=1.2, hertz=200 + 60 * speaker)
+    given = ("--model", "cnn_mfcc", "--labels", "happy,sad", "--data", "own")
+    train(tmp_path, monkeypatch, *given, own)
+    own = own.rename(tmp_path / "moved")  # the same data
+    train(tmp_path, monkeypatch, *given, own)
+    for clip in range(2, 9):
+        write_sound(own / "0" / "sad" / f"{clip}.wav", seconds=1.2)
+    with pytest.raises(SystemExit, match=r"is of another run, with other examples to train on.*: remove it"):
+        train(tmp_path, monkeypatch, *given, own)
 
 
 def test_a_run_goes_on_from_the_weights_of_another(

@@ -281,7 +281,7 @@ def test_a_teacher_may_see_each_picture_once_as_it_is_and_mirrored(faces: Faces,
 
     def asked(path: Path) -> torch.Tensor:
         teachers = Teachers([path], "face", LABELS, torch.device("cpu"), 1)
-        return teachers.about_pictures(train, tmp_path / "run" / "taught.npz")
+        return teachers.about_pictures(train, tmp_path / "run" / "taught.npz", "these")
 
     for path in (teacher, other):  # what one said is not taken for what the other says
         with torch.inference_mode():
