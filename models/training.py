@@ -28,6 +28,10 @@ class OtherRunError(ValueError):
     """A folder holds the checkpoint of a run with other data, another recipe or another network."""
 
 
+class DamagedRunError(ValueError):
+    """A run's checkpoint cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How to train: everything that is not the network or the data."""
@@ -122,6 +126,7 @@ def fit(
 
     Raises:
         OtherRunError: `run_dir` holds a checkpoint of another run.
+        DamagedRunError: It holds one that cannot be read.
         DivergedError: The loss is no number any more; the checkpoint is of the epoch before.
     """
     from models.plots import plot_curves  # matplotlib takes a second, and who serves by PyTorch comes by here
@@ -140,7 +145,7 @@ def fit(
     last = run_dir / "last.pt"
     identity = {**asdict(recipe), **about, **({} if keep == "best" else {"keep": keep})}
     if last.is_file():
-        state = torch.load(last, map_location=device, weights_only=True)
+        state = _load(last, device)
         known = state["identity"]
         if differs := [name for name in {**known, **identity} if known.get(name, ...) != identity.get(name, ...)]:
             raise OtherRunError(
@@ -262,6 +267,16 @@ def _cosine(recipe: Recipe, batches_per_epoch: int) -> Callable[[int], float]:
         return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
 
     return factor
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        return {**state, "identity": dict(state["identity"])}
+    except Exception as error:  # whatever the damage makes it raise, with advice that nobody should follow
+        raise DamagedRunError(
+            f"{path} is no checkpoint that can be read: remove it to begin anew, or put a whole copy of it back"
+        ) from error
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from models.plots import plot_confusion
 from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
-from models.training import DivergedError, Kept, OtherRunError, Recipe
+from models.training import DamagedRunError, DivergedError, Kept, OtherRunError, Recipe
 from scripts.forebears import forebears, inherited
 from scripts.option_values import any_number, device, label_list, option, rate, share, whole_number
 from scripts.places import check_folder
@@ -151,7 +151,7 @@ def in_phases(
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
         try:
             best = train(name, recipe, options.run / name if name else options.run)
-        except (OtherRunError, DivergedError, ArtefactError) as error:
+        except (OtherRunError, DamagedRunError, DivergedError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]

@@ -19,7 +19,7 @@ from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.torch_engine import Calibrated
-from models.training import Batch, DivergedError, Kept, Recipe, fit, mixup, soft_targets
+from models.training import Batch, DamagedRunError, DivergedError, Kept, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
 from tests.models.datasets.trees import faces_tree
 from tests.models.voices import ravdess_tree
@@ -110,6 +110,15 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     for recipe, about in ((RECIPE, {"fold": 1}), (Recipe(epochs=9, device="cpu"), {"fold": 0})):
         with pytest.raises(ValueError, match="another run"):
             fit(classifier(), examples, 6, accuracy, recipe, tmp_path, about)
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    fit(classifier(), examples, 6, accuracy, replace(RECIPE, epochs=1), tmp_path, {})
+    whole = (tmp_path / "last.pt").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"nothing"):
+        (tmp_path / "last.pt").write_bytes(content)
+        with pytest.raises(DamagedRunError, match=r"last\.pt is no checkpoint that can be read: remove it"):
+            fit(classifier(), examples, 6, accuracy, replace(RECIPE, epochs=1), tmp_path, {})
 
 
 def test_training_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
