@@ -20,7 +20,7 @@ from models.metrics import report
 from models.publish import card_table, publish
 from models.torch_engine import Calibrated, fit_temperature
 from scripts.forebears import Forebear, inherited
-from scripts.provenance import command_line
+from scripts.provenance import command_line, commit, made_by
 
 
 def judged_by_fer2013(path: Path) -> Calibrated:
@@ -62,7 +62,7 @@ def publish_recalibrated(
     model, probs = recalibrate(model, held_out)
     figures = report(probs.numpy(), held_out.labels)
     publish(
-        model.network, model.info, figures, weights, command_line(), inherited({
+        model.network, model.info, figures, weights, made_by(command_line(), [commit()]), inherited({
             "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
             "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
             **notes,

@@ -217,7 +217,7 @@ def train_phases(
 
         return fit(
             network, batches, train.steps(recipe), evaluate, recipe, run, about,
-            keep=options.keep, compiled=options.compile,
+            keep=options.keep, compiled=options.compile, origin=options.origin,
         )  # fmt: skip
 
     return in_phases(network, options, phase)

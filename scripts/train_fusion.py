@@ -244,7 +244,10 @@ def train_phases(
         network.freeze(frozen=name == "head" or (name is None and bool(options.parts)))
         batches = SceneBatches(train, options.labels, recipe, options.windows)
         about = {**identity(options, train, scenes, named), "phase": name}
-        return fit(network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about, keep=options.keep)
+        return fit(
+            network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about,
+            keep=options.keep, origin=options.origin,
+        )  # fmt: skip
 
     return in_phases(network, options, phase)
 

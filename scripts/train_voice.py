@@ -219,7 +219,10 @@ def train_phases(
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         drawn = SpeechBatches(train, recipe, mix, network, options.labels, teachers, options.trust)
         about = identity(options, mix, clips, heard, name)
-        return fit(network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about, keep=options.keep)
+        return fit(
+            network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about,
+            keep=options.keep, origin=options.origin,
+        )  # fmt: skip
 
     if options.share == 1:
         return in_phases(network, options, phase)

@@ -11,17 +11,18 @@ from typing import Any, get_args
 from torch import nn
 
 from models.artefact import ArtefactError, ArtefactInfo
+from models.checkpoint import DamagedRunError, Origin, OtherRunError, origin_of
 from models.labels import LABELS
 from models.metrics import Report
 from models.plots import plot_confusion
 from models.publish import card_table, publish
 from models.registry import Entry, Kind, PretrainedError, list_models
 from models.torch_engine import Calibrated
-from models.training import DamagedRunError, DivergedError, Kept, OtherRunError, Recipe
+from models.training import DivergedError, Kept, Recipe
 from scripts.forebears import forebears, inherited
 from scripts.option_values import any_number, device, label_list, option, rate, share, whole_number
 from scripts.places import check_folder
-from scripts.provenance import command_line
+from scripts.provenance import command_line, commit, made_by
 
 CHANGES = ("batch_size", "mixup", "label_smoothing", "patience")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
@@ -83,9 +84,9 @@ def add_teachers(parser: argparse.ArgumentParser) -> None:
 
 
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
-    """Set `option` to the network's options, `phases` to its recipes, `forebears` to what it learns from beside data.
+    """Set `option` to the network's options, `phases` to its recipes, `origin` to this command and this code.
 
-    What it cannot be trained with is refused.
+    `forebears` are what it learns from beside data. What it cannot be trained with is refused.
 
     Args:
         options: From `add_options`, with `known` (the network's entry) and `labels` as a tuple.
@@ -101,6 +102,7 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)
     options.forebears = forebears(options)
+    options.origin = Origin(command_line(), (commit(),))
 
 
 def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
@@ -144,18 +146,22 @@ def in_phases(
     """
     for folder in (options.run, options.weights):
         check_folder(folder)
-    phases: list[Recipe] = options.phases
     seconds, best = 0.0, {}
-    for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
+    for (name, run), recipe in zip(_runs(options).items(), options.phases, strict=True):
         for parameter_name, parameter in network.named_parameters():
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
         try:
-            best = train(name, recipe, options.run / name if name else options.run)
+            best = train(name, recipe, run)
         except (OtherRunError, DamagedRunError, DivergedError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
+
+
+def _runs(options: argparse.Namespace) -> dict[str | None, Path]:
+    """Return the folder of each phase by its name, None where there is only one."""
+    return {None: options.run} if len(options.phases) == 1 else {name: options.run / name for name in ("head", "all")}
 
 
 def finish(
@@ -171,7 +177,9 @@ def finish(
     plot_confusion(options.run / "confusion.png", figures.confusion)
     took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
     told = {**inherited(notes, options.forebears), **took}
-    publish(network, info, figures, options.weights, command_line(), told)
+    origins = [origin_of(run) for run in _runs(options).values()]
+    made = made_by(origins[0].command, (commit for origin in origins for commit in origin.commits))
+    publish(network, info, figures, options.weights, made, told)
     print(*card_table(figures), sep="\n")
 
 

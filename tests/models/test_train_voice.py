@@ -147,8 +147,15 @@ def test_a_killed_run_goes_on(ravdess: Path, tmp_path: Path, monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "killed", monkeypatch, *given)
     assert not list((tmp_path / "killed" / "weights").iterdir())
-    killed = train(tmp_path / "killed", monkeypatch, *given)
+    monkeypatch.setattr("scripts.training_options.commit", lambda: "abcdef0")  # as if the code were another by then
+    killed = train(tmp_path / "killed", monkeypatch, *given, "--threads", 1)
     assert len(judged) == 4  # one epoch was kept, the other two came after
+    card = (killed / "cnn_mfcc.md").read_text()
+    (made,) = (line for line in card.splitlines() if line.startswith("- Made by "))
+    assert made.endswith(", taken up again at abcdef0") and "--threads" not in made
+    monkeypatch.setattr("scripts.training_options.commit", lambda: "abcdef1")
+    assert train(tmp_path / "killed", monkeypatch, *given) == killed
+    assert (killed / "cnn_mfcc.md").read_text() == card
     one, other = (torch.load(weights / "cnn_mfcc.pt", weights_only=True)["state"] for weights in (whole, killed))
     for key, values in one.items():
         torch.testing.assert_close(other[key], values, rtol=0, atol=0)

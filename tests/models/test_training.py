@@ -13,13 +13,14 @@ from torch import nn
 
 from models.artefact import ArtefactError
 from models.calibration import reference
+from models.checkpoint import DamagedRunError
 from models.datasets import fer2013
 from models.distillation import Teachers
 from models.face_batches import FaceCrops
 from models.labels import LABELS
 from models.loading import load_face, load_voice
 from models.torch_engine import Calibrated
-from models.training import Batch, DamagedRunError, DivergedError, Kept, Recipe, fit, mixup, soft_targets
+from models.training import Batch, DivergedError, Kept, Recipe, fit, mixup, soft_targets
 from scripts import train_face, train_voice
 from tests.models.datasets.trees import faces_tree
 from tests.models.voices import ravdess_tree
