@@ -11,6 +11,8 @@ from models.inference import Traits
 from models.labels import LABELS
 
 METADATA_KEY = "artefact"
+IN_INTEGERS = "_int8"
+"""Ending of the name of an artefact that was made of another one, in 8-bit integers."""
 
 
 class ArtefactError(ValueError):

@@ -23,7 +23,7 @@ from models.torch_engine import Calibrated
 from models.training import Recipe, blend
 from scripts.forebears import forebear
 from scripts.option_values import file_name, share
-from scripts.places import check_folder
+from scripts.places import check_folder, check_free
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
 
 BATCHES = 24
@@ -46,8 +46,10 @@ def main() -> None:
     parser.add_argument("--share", type=share, default=0.5, help="of the new one (default: %(default)s)")
     parser.add_argument("--name", type=file_name, help="of the artefact (default: the new one's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
+    parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     options = parser.parse_args()
     old, new = judged_by_fer2013(options.old), judged_by_fer2013(options.new)
+    check_free(options.weights, options.name or new.info.name, overwrite=options.overwrite)
     try:
         train, held_out = fer2013.load(options.fer2013, "train"), fer2013.load(options.fer2013, "test")
     except DataLayoutError as error:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.artefact import ArtefactError
+from models.artefact import IN_INTEGERS, ArtefactError
 from models.checksums import record_sum
 from models.datasets import fer2013
 from models.datasets.layout import DataLayoutError
@@ -20,7 +20,7 @@ from models.inference import FaceModel, Float32
 from models.metrics import paired_interval, report
 from models.onnx_engine import OnnxFace
 from models.publish import card_table
-from models.quantise import SUFFIX, quantise_face
+from models.quantise import quantise_face
 from scripts.provenance import command_line
 
 PICTURES: Final = 256
@@ -52,7 +52,7 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     drawn = np.random.default_rng(0).choice(len(train), PICTURES, replace=False)
     crops, _ = train.batch(drawn, before.size, before.channels)
-    target = source.with_name(f"{options.name}{SUFFIX}.onnx")
+    target = source.with_name(f"{options.name}{IN_INTEGERS}.onnx")
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, target.name)
         quantise_face(source, fresh, crops)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from app.settings import Settings
-from models.artefact import ArtefactError
+from models.artefact import IN_INTEGERS, ArtefactError
 from models.checksums import record_sum
 from models.datasets import ravdess
 from models.datasets.clips import Clip, read_clips
@@ -23,7 +23,7 @@ from models.datasets.layout import DataLayoutError
 from models.inference import Int16
 from models.metrics import paired_interval
 from models.onnx_engine import OnnxVoice
-from models.quantise import SUFFIX, quantise_voice
+from models.quantise import quantise_voice
 from models.windows import stream_windows
 from scripts.evaluate.answers import Answers, LeakageError, ask, join, unheard_clips
 from scripts.evaluate.voice import STREAM, views
@@ -62,7 +62,7 @@ def main() -> None:
     try:
         clips = ravdess.clips(options.ravdess, ACTORS)
         words = _cost(options.weights, options.folds or [options.name], clips)
-        source, name = options.weights / f"{options.name}.onnx", f"{options.name}{SUFFIX}"
+        source, name = options.weights / f"{options.name}.onnx", f"{options.name}{IN_INTEGERS}"
         target = source.with_name(f"{name}.onnx")
         windows = examples(OnnxVoice(source).heard, clips)
         quantise_voice(source, target, windows)

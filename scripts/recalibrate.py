@@ -20,6 +20,7 @@ from models.metrics import report
 from models.publish import card_table, publish
 from models.torch_engine import Calibrated, fit_temperature
 from scripts.forebears import Forebear, inherited
+from scripts.places import tell_written
 from scripts.provenance import command_line, commit, made_by
 
 
@@ -69,6 +70,7 @@ def publish_recalibrated(
         }, learnt_from),
     )  # fmt: skip
     print("\n".join(card_table(figures)))
+    tell_written(weights, model.info.name, model.info.kind)
 
 
 def main() -> None:

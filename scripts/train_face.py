@@ -1,6 +1,6 @@
 """Train a face network of the registry, choosing its epoch on pictures held out from training.
 
-python -m scripts.train_face --fer2013 DIR
+python -m scripts.train_face --fer2013 DIR --name my_face
 python -m scripts.train_face --model resnet18 --labels angry,happy,neutral,sad --data fer2013 DIR
 python -m scripts.train_face --model mobilevit_xxs --pretrained --data affectnet DIR
 

@@ -1,9 +1,9 @@
 """Train feature fusion on scenes that are heard and seen, choosing its epoch on speakers held out from training.
 
-python -m scripts.train_fusion --voice weights/audio_bilstm.pt --face weights/fer_resnet.pt --data crema_d DIR
-python -m scripts.train_fusion --model concat --pretrained --data meld DIR
-python -m scripts.train_fusion --option voice=cnn_mfcc --option face=mini_xception --data ravdess DIR
-python -m scripts.train_fusion --voice ... --face ... --synthetic --ravdess DIR --fer2013 DIR
+python -m scripts.train_fusion --name my --voice weights/audio_bilstm.pt --face weights/fer_resnet.pt --data crema_d DIR
+python -m scripts.train_fusion --name my --model concat --pretrained --data meld DIR
+python -m scripts.train_fusion --name my --option voice=cnn_mfcc --option face=mini_xception --data ravdess DIR
+python -m scripts.train_fusion --name my --voice ... --face ... --synthetic --ravdess DIR --fer2013 DIR
 
 --voice and --face start from trained artefacts, with their networks, weights and crops, and train the layers after
 their features alone; --finetune then trains everything at a low rate. --pretrained starts from published weights, in

@@ -1,6 +1,6 @@
 """Train a voice network of the registry, choosing its epoch on speakers whom it never hears.
 
-python -m scripts.train_voice --ravdess DIR [--savee DIR] [--tess DIR]
+python -m scripts.train_voice --ravdess DIR [--savee DIR] [--tess DIR] --name my_voice
 python -m scripts.train_voice --model cnn_mfcc --labels angry,happy,neutral,sad --data ravdess DIR --data crema_d DIR
 python -m scripts.train_voice --model wav2vec2 --pretrained --data meld DIR --official
 

@@ -21,7 +21,7 @@ from models.torch_engine import Calibrated
 from models.training import DivergedError, Kept, Recipe
 from scripts.forebears import forebears, inherited
 from scripts.option_values import any_number, device, label_list, option, rate, share, whole_number
-from scripts.places import check_folder
+from scripts.places import check_folder, check_free, tell_written
 from scripts.provenance import command_line, commit, made_by
 
 CHANGES = ("batch_size", "mixup", "label_smoothing", "patience")
@@ -44,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
         type=label_list,
         help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
     parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
     parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
@@ -101,6 +102,7 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
     if options.pretrained and not options.known.pretrained:
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)
+    check_free(options.weights, options.name, overwrite=options.overwrite)
     options.forebears = forebears(options)
     options.origin = Origin(command_line(), (commit(),))
 
@@ -181,6 +183,7 @@ def finish(
     made = made_by(origins[0].command, (commit for origin in origins for commit in origin.commits))
     publish(network, info, figures, options.weights, made, told)
     print(*card_table(figures), sep="\n")
+    tell_written(options.weights, info.name, info.kind)
 
 
 def beginnings(options: argparse.Namespace) -> dict[str, str]:

@@ -31,7 +31,8 @@ FOUR = ("sad", "angry", "neutral", "happy")
 
 def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Path:
     """Train for an epoch; return the folder of the artefact."""
-    given = ["--epochs", 1, "--batch-size", 8, "--weights", root / "weights", "--run", root / "run", *arguments]
+    given = ["--epochs", 1, "--batch-size", 8, "--weights", root / "weights", "--run", root / "run",
+             "--overwrite", *arguments]  # fmt: skip
     monkeypatch.setattr(sys, "argv", [str(train_face.__file__), *map(str, given)])
     train_face.main()
     return root / "weights"

@@ -24,7 +24,8 @@ SMALL = ["--option", "voice=cnn_mfcc", "--option", "face=mini_xception", "--opti
 
 def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Path:
     """Train for an epoch of few batches; return the folder of the artefact."""
-    given = ["--weights", root / "weights", "--run", root / "run", "--batch-size", 4, "--windows", 1, *arguments]
+    given = ["--weights", root / "weights", "--run", root / "run", "--batch-size", 4, "--windows", 1,
+             "--overwrite", *arguments]  # fmt: skip
     monkeypatch.setattr(sys, "argv", [str(train_fusion.__file__), *map(str, given)])
     train_fusion.main()
     return root / "weights"

@@ -39,19 +39,19 @@ def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Pa
     """Train for an epoch of two batches; return the folder of the artefact."""
     weights = root / "weights"
     command(monkeypatch, "--epochs", 1, "--batches", 2, "--batch-size", 8, "--weights", weights, "--run", root / "run",
-            *arguments)  # fmt: skip
+            "--overwrite", *arguments)  # fmt: skip
     train_voice.main()
     return weights
 
 
 def listed(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Split[Clip]:
-    command(monkeypatch, *arguments)
+    command(monkeypatch, "--name", "any", *arguments)
     return train_voice.listed(train_voice.arguments())
 
 
 def said(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[str, ...]:
     """Return the labels that such a command is about."""
-    command(monkeypatch, *arguments)
+    command(monkeypatch, "--name", "any", *arguments)
     labels: tuple[str, ...] = train_voice.arguments().labels
     return labels
 
@@ -88,7 +88,7 @@ def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypat
     info = Calibrated.load(weights / "audio_bilstm.pt").info
     assert info.adaptive and info.labels == LABELS and info.heard == tuple(known["heard"])
     assert "16 clips of 2 speakers: RAVDESS" in (weights / "audio_bilstm.md").read_text()
-    command(monkeypatch, "--ravdess", ravdess, "--patience", 3)
+    command(monkeypatch, "--ravdess", ravdess, "--patience", 3, "--name", "other")
     assert [phase.patience for phase in train_voice.arguments().phases] == [3]
 
 
@@ -351,6 +351,26 @@ def test_where_the_artefact_cannot_be_written_nothing_is_trained(
     with pytest.raises(SystemExit, match=r"nothing can be written to .*weights: File exists"):
         train(tmp_path, monkeypatch, "--ravdess", ravdess)
     assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_an_artefact_that_is_there_is_replaced_only_where_that_is_asked_for(
+    ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "cnn_mfcc.onnx").write_bytes(b"somebody's")
+    (weights / "cnn_mfcc_int8.onnx").write_bytes(b"made of it")
+    command(monkeypatch, "--model", "cnn_mfcc", "--ravdess", ravdess, "--weights", weights)
+    told = (
+        r"^.*weights has cnn_mfcc\.onnx already: give another --name or --weights DIR, or --overwrite; "
+        r"cnn_mfcc_int8\.onnx, made of it, would be of another network then$"
+    )
+    with pytest.raises(SystemExit, match=told):
+        train_voice.main()
+    assert (weights / "cnn_mfcc.onnx").read_bytes() == b"somebody's" and len(list(weights.iterdir())) == 2
+    train(tmp_path, monkeypatch, "--model", "cnn_mfcc", "--ravdess", ravdess)
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote "))
+    assert said.startswith(f"wrote {weights / 'cnn_mfcc'}.pt, cnn_mfcc.onnx and cnn_mfcc.md; cnn_mfcc_int8.onnx is of")
 
 
 @pytest.mark.parametrize(

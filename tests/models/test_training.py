@@ -232,7 +232,7 @@ class Faces:
         """Return the artefact."""
         run(train_face, self._monkeypatch, "--fer2013", self.root / "fer", "--run", self.root / name,
             "--weights", self.root, "--width", 8, "--epochs", 1, "--batch-size", 16, "--name", name,
-            *arguments)  # fmt: skip
+            "--overwrite", *arguments)  # fmt: skip
         return self.root / f"{name}.pt"
 
     def loss(self, name: str) -> float:
