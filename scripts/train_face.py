@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "--name", type=file_name, help="of the artefact (default: fer_resnet for the usual run, else the network's)"
     )
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
-    parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: as --start, or 40)")
+    parser.add_argument("--width", type=whole_number, help="as --option width=N (face_resnet: as --start, or 40)")
     parser.add_argument(
         "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
     )

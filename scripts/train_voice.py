@@ -95,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():
-        parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
+        kind = whole_number if isinstance(usual, int) else share
+        parser.add_argument(f"--{name}", type=kind, help=f"the same as --option {name}=X ({MODEL}: {usual})")
     parser.add_argument("--batches", type=whole_number, default=60, help="batches in an epoch")
     parser.add_argument(
         "--known", type=share, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"

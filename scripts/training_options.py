@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ from models.labels import LABELS
 from models.metrics import Report
 from models.plots import plot_confusion
 from models.publish import card_table, publish
-from models.registry import Entry, Kind, PretrainedError, list_models
+from models.registry import Entry, Kind, PretrainedError, entry, list_models
 from models.torch_engine import Calibrated
 from models.training import DivergedError, Kept, Recipe
 from scripts.forebears import forebears, inherited
@@ -50,14 +50,19 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
     parser.set_defaults(finetune=False)  # in two phases as well; for commands that start from artefacts
     parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
-    parser.add_argument("--epochs", type=whole_number, nargs="+")
-    parser.add_argument("--batch-size", type=whole_number)
-    parser.add_argument("--lr", type=rate, nargs="+")
-    parser.add_argument("--mixup", type=rate, help="the parameter of its Beta distribution; 0 mixes nothing")
-    parser.add_argument("--label-smoothing", type=share)
-    parser.add_argument(
-        "--patience", type=whole_number, metavar="N", help="end after so many epochs without a better UAR"
+    recipe = parser.add_argument_group(
+        "recipe",
+        "Defaults are the network's own (`models.networks.catalogue`); a run prints its recipe when it starts.",
     )
+    recipe.add_argument("--epochs", type=whole_number, nargs="+", help=_usual(model, "epochs"))
+    recipe.add_argument("--batch-size", type=whole_number, help=_usual(model, "batch_size"))
+    recipe.add_argument("--lr", type=rate, nargs="+", help=_usual(model, "lr", "the highest learning rate"))
+    recipe.add_argument("--mixup", type=rate, help=_usual(model, "mixup", "of its Beta distribution; 0 mixes nothing"))
+    recipe.add_argument("--label-smoothing", type=share, help=_usual(model, "label_smoothing"))
+    recipe.add_argument(
+        "--patience", type=whole_number, metavar="N",
+        help=_usual(model, "patience", "end after so many epochs without a better UAR"),
+    )  # fmt: skip
     parser.add_argument(
         "--keep",
         choices=get_args(Kept),
@@ -69,6 +74,12 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument(
         "--device", type=device, default="auto", help="cpu, cuda ... (default: CUDA where there is one)"
     )
+
+
+def _usual(model: str, name: str, what: str = "") -> str:
+    """Return the help on a part of the recipe, with what the usual network's own says."""
+    usual = f"{model}: {getattr(entry(model).recipe, name)}"
+    return f"{what} ({usual})" if what else usual
 
 
 def add_teachers(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +108,9 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
     options.option = {**usual, **dict(options.option)}
     if unknown := sorted(options.option.keys() - set(options.known.options)):
         refuse(f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}")
+    for name in options.known.counts & options.option.keys():
+        if isinstance(value := options.option[name], int | float) and value < 1:
+            refuse(f"{name}={value}: it is a number of things, from 1 on")
     if len(options.labels) != len(LABELS):
         options.option["classes"] = len(options.labels)
     if options.pretrained and not options.known.pretrained:
@@ -152,6 +166,8 @@ def in_phases(
     for (name, run), recipe in zip(_runs(options).items(), options.phases, strict=True):
         for parameter_name, parameter in network.named_parameters():
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
+        parts = ", ".join(f"{part.replace('_', ' ')} {value}" for part, value in asdict(recipe).items())
+        print(f"recipe{f' of {name}' if name else ''}: {parts}, {options.keep} epoch kept")
         try:
             best = train(name, recipe, run)
         except (OtherRunError, DamagedRunError, DivergedError, ArtefactError) as error:

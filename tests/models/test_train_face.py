@@ -160,6 +160,8 @@ def test_published_weights_are_trained_in_two_phases(
         (["--option", "hidden"], "not NAME=VALUE"),
         (["--pretrained"], "nobody publishes weights for face_resnet"),
         (["--epochs", "1", "2"], "--epochs takes one number\n"),
+        (["--width", "0"], "argument --width: '0' is not a whole number from 1 on"),
+        (["--option", "width=0"], "width=0: it is a number of things, from 1 on"),
         (["--epochs", "0"], "'0' is not a whole number from 1 on"),
         (["--batch-size", "-8"], "'-8' is not a whole number from 1 on"),
         (["--threads", "-1"], "'-1' is not a whole number from 1 on"),

@@ -74,7 +74,9 @@ def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_run_is_named_as_ever(
+    ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = train(tmp_path, monkeypatch, "--ravdess", ravdess, "--channels", 16, "--hidden", 12)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
     recipe = Recipe(epochs=1, batch_size=8, lr=3e-3, ema_decay=0.995, mixup=0.0, label_smoothing=0.05, patience=1)
@@ -85,6 +87,8 @@ def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypat
         "network": {"adaptive": True, "channels": 16, "hidden": 12, "dropout": 0.2},
         "mix": {"batches": 2, "known": 0.5, "non_speech": 0.08},
     }  # fmt: skip
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("recipe"))
+    assert told.startswith("recipe: epochs 1, batch size 8, lr 0.003, ") and ", patience 1, " in told
     info = Calibrated.load(weights / "audio_bilstm.pt").info
     assert info.adaptive and info.labels == LABELS and info.heard == tuple(known["heard"])
     assert "16 clips of 2 speakers: RAVDESS" in (weights / "audio_bilstm.md").read_text()
@@ -316,6 +320,7 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--labels", "happy,calm"], "no label calm"),
         (["--labels", "happy"], "not two or more"),
         (["--option", "hiden=3"], "audio_bilstm takes no option hiden"),
+        (["--hidden", "-3"], "argument --hidden: '-3' is not a whole number from 1 on"),
         (["--option", "hidden"], "not NAME=VALUE"),
         (["--option", "hidden=many"], "audio_bilstm cannot be built like this"),
         (["--model", "wav2vec2", "--option", "size=huge"], "no size 'huge'"),
