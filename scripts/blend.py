@@ -64,9 +64,8 @@ def main() -> None:
     blended = Calibrated(new.network, replace(info, name=options.name or info.name)).eval()
     publish_recalibrated(
         blended, train, held_out, options.weights, {
-            "Protocol": f"epochs, share and temperature chosen on the {len(held_out)} pictures of the split `test` "
-                        "(usage PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
-                        "usage PrivateTest is never read",
+            "Protocol": f"epochs, share and temperature chosen on {held_out.told}, which the figures below are of, so "
+                        "they flatter a little",
             "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}",
         }, [forebear(options.old), forebear(options.new)],
     )  # fmt: skip

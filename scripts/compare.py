@@ -64,7 +64,7 @@ def measure_face(settings: Settings, name: str, root: Path) -> Measured:
     model = load_face(name, engine=settings.inference_engine, weights_dir=settings.weights_dir)
     faces = faces_with_labels(fer2013.load(root, "test"), model.traits.labels)
     (millis,) = speed.face(model, REPEATS).values()
-    return Measured("FER-2013 PublicTest", sum_up(classify_faces(model, faces.images), faces.labels), millis)
+    return Measured(f"FER-2013 {faces.usage}", sum_up(classify_faces(model, faces.images), faces.labels), millis)
 
 
 def measure_voice(settings: Settings, names: Sequence[str], root: Path) -> Measured:

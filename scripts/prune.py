@@ -70,8 +70,7 @@ def main() -> None:
     estimate_norms(narrow, crops)
     publish_recalibrated(
         Calibrated(narrow, info).eval(), train, held_out, options.weights, {
-            "Protocol": f"temperature chosen on the {len(held_out)} pictures of the split `test` (usage PublicTest in "
-                        "fer2013.csv), which the figures below are of; usage PrivateTest is never read",
+            "Protocol": f"temperature chosen on {held_out.told}, which the figures below are of",
             "Pruned": f"from {options.artefact.name}, and not trained since",
         }, [forebear(options.artefact)],
     )  # fmt: skip

@@ -76,7 +76,7 @@ def main() -> None:
         "",
         f"- `{options.name}` in 8-bit integers; data, licence and protocol: [{options.name}.md]({options.name}.md)",
         f"- Ranges: least and largest on {PICTURES} training pictures, drawn at random",
-        f"- On the same {now.n} pictures of the split `test`: {words}",
+        f"- On {held_out.told}: {words}",
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
         f"- Made by `{command_line()}`",
         "",

@@ -267,13 +267,14 @@ def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) ->
     told = beginnings(options)
     folders = ", ".join(folder.name for folder in options.photographs)
     besides = f" and of photographs ({folders})" if folders else ""
-    if options.data == DATA:
+    if isinstance(held_out.faces, fer2013.Faces):
+        faces = held_out.faces
+        final = "; `scripts.train_face` never reads usage PrivateTest" if faces.public else ""
         return told | {
             "Data": f"FER-2013, {len(train)} pictures of usage Training (those that `test` has too left out){besides}",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
-            "Protocol": f"{chosen(options)} on the {len(held_out)} pictures of the split `test` (usage "
-                        "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
-                        "`scripts.train_face` never reads usage PrivateTest",
+            "Protocol": f"{chosen(options)} on {faces.told}, which the figures below are of, so they flatter a "
+                        f"little{final}",
         }  # fmt: skip
     data_set = catalogue.find(options.data)
     return told | {

@@ -189,6 +189,7 @@ def _films(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[
 def _synthetic(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[str, str]]:
     clips, others, _ = split(ravdess.clips(options.ravdess, ACTORS), None)
     faces, unseen = (fer2013.load(options.fer2013, part) for part in ("train", "test"))
+    options.usage = unseen.usage
     train = without_duplicates(faces, unseen)
     parts = [with_labels(part, options.labels) for part in (clips, others)]
     named = [[*(name_file(clip.path, clip.label, [options.ravdess]) for clip in part), *shown.names([])]
@@ -296,7 +297,7 @@ def notes(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequenc
             "Training) of the same label, drawn at random; no two of them belong to one person"
         )
         licence = "RAVDESS is CC BY-NC-SA 4.0, FER-2013 for research: these weights are for non-commercial use"
-        kind = f"synthetic pairs of {', '.join(sorted(judged))} and faces of usage PublicTest"
+        kind = f"synthetic pairs of {', '.join(sorted(judged))} and faces of FER-2013, {options.usage}"
     else:
         data_set = catalogue.find(options.data)
         data = f"{data_set.title}: {len(train)} films of {len(heard)} speakers"

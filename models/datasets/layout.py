@@ -39,7 +39,14 @@ def find_below(root: Path, name: str) -> Path | None:
 
 
 def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | None = None) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table of comma-separated values; a cell that is not there is empty.
+    """Yield the rows of a table as `read_numbered` does, without their lines' numbers."""
+    return (row for _, row in read_numbered(path, columns, heading))
+
+
+def read_numbered(
+    path: Path, columns: Collection[str], heading: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a table of comma-separated values, each with its line's number; a cell not there is empty.
 
     A byte order mark, blanks after commas and letters that are not UTF-8 are let pass.
 
@@ -56,7 +63,8 @@ def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | No
         try:
             if not set(columns) <= set(reader.fieldnames or ()):
                 raise DataLayoutError(f"{path}: expected the columns {', '.join(columns)}")
-            yield from reader
+            for row in reader:
+                yield reader.line_num, row
         except csv.Error as error:
             raise DataLayoutError(f"{path}, line {reader.line_num}: {error}") from error
 

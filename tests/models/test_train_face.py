@@ -68,7 +68,10 @@ def test_a_network_of_four_labels_runs_in_the_stream(
     assert (info.network, info.options, info.labels) == ("mini_xception", {"width": 8, "classes": 4}, FOUR)
     assert (info.size, info.channels, info.geometry) == (48, 1, FER2013)
     assert len(info.neutral) == 7 and info.neutral[LABELS.index("fear")] == 0
-    assert "Labels: sad, angry, neutral, happy" in (weights / "four.md").read_text()
+    card = (weights / "four.md").read_text()
+    assert "Labels: sad, angry, neutral, happy" in card
+    assert "on the 16 pictures of the split `test` of a folder that holds not PublicTest alone, which" in card
+    assert "never reads usage PrivateTest" not in card
 
     for path in SHIPPED.glob("audio_bilstm.*"):
         shutil.copy(path, weights)
