@@ -21,7 +21,7 @@ from models.metrics import paired_interval, report
 from models.onnx_engine import OnnxFace
 from models.publish import card_table
 from models.quantise import quantise_face
-from scripts.provenance import command_line
+from scripts.provenance import command_line, commit, made_by
 
 PICTURES: Final = 256
 """Training pictures, drawn at random, by which the ranges are found."""
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefact")
     options = parser.parse_args()
+    made = made_by(command_line(), [commit()])  # before anything is written
     source = options.weights / f"{options.name}.onnx"
     try:
         before = OnnxFace(source)
@@ -78,7 +79,8 @@ def main() -> None:
         f"- Ranges: least and largest on {PICTURES} training pictures, drawn at random",
         f"- On {held_out.told}: {words}",
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
-        f"- Made by `{command_line()}`",
+        f"- Made by {made}",
+        "- Known failures: those of the network that it was made of, see its card",
         "",
         *card_table(now),
         "",

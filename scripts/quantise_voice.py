@@ -27,7 +27,7 @@ from models.quantise import quantise_voice
 from models.windows import stream_windows
 from scripts.evaluate.answers import Answers, LeakageError, ask, join, unheard_clips
 from scripts.evaluate.voice import STREAM, views
-from scripts.provenance import command_line
+from scripts.provenance import command_line, commit, made_by
 from scripts.train_voice import ACTORS
 
 WINDOW: Final = "1 s window"
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--folds", nargs="+", metavar="NAME", help="artefacts to measure by (default: NAME itself)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefacts")
     options = parser.parse_args()
+    made = made_by(command_line(), [commit()])  # before anything is written
     try:
         clips = ravdess.clips(options.ravdess, ACTORS)
         words = _cost(options.weights, options.folds or [options.name], clips)
@@ -78,7 +79,8 @@ def main() -> None:
         f"- Measured by {', '.join(options.folds or [options.name])}, on RAVDESS actors whom they have not heard:",
         *(f"  - {line}" for line in words),
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
-        f"- Made by `{command_line()}`",
+        f"- Made by {made}",
+        "- Known failures: those of the network that it was made of, see its card",
         "",
     ]
     target.with_suffix(".md").write_text("\n".join(card))
