@@ -11,6 +11,8 @@ from models.inference import Traits
 from models.labels import LABELS
 
 METADATA_KEY = "artefact"
+IN_INTEGERS = "_int8"
+"""Ending of the name of an artefact that was made of another one, in 8-bit integers."""
 
 
 class ArtefactError(ValueError):
@@ -47,6 +49,8 @@ class ArtefactInfo:
         adaptive: whether a voice model takes a reference beside the waveform.
         sharpening: see `models.inference.Traits`.
         neutral: likewise [7]; empty where nobody measured it.
+        data: what it was trained on, in words for a card; empty in artefacts from before they said it.
+        licence: under which terms, likewise.
     """
 
     name: str
@@ -62,6 +66,8 @@ class ArtefactInfo:
     adaptive: bool = False
     sharpening: float = 0.0
     neutral: tuple[float, ...] = ()
+    data: str = ""
+    licence: str = ""
 
     @property
     def traits(self) -> Traits:

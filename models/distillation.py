@@ -62,17 +62,19 @@ class Teachers:
         """Return the targets [B, C], a part `trust` of them replaced by the teachers' mean answer to the inputs."""
         return torch.lerp(targets, self._answer(inputs), trust) if self else targets
 
-    def about_pictures(self, pictures: FaceCrops, memory: Path) -> Tensor:
+    def about_pictures(self, pictures: FaceCrops, memory: Path, named: str) -> Tensor:
         """Return the mean answer to each picture as it lies in the data and mirrored [N, C]; NaN of the unreadable.
 
         Args:
             pictures: Asked about once each.
             memory: Keeps the answers for when a run is taken up again (`.npz`); written anew where others answer, or
-                about as many pictures not.
+                about other pictures.
+            named: What names these pictures.
         """
+        asked = [*self._who, named]
         if memory.exists():
             with np.load(memory) as kept:
-                if kept["answers"].shape[0] == len(pictures) and kept["who"].tolist() == self._who:
+                if kept["who"].tolist() == asked:
                     return torch.from_numpy(kept["answers"])
         answers = torch.full((len(pictures), self._classes), torch.nan)
         chunks = torch.arange(len(pictures)).split(256)  # type: ignore[no-untyped-call]
@@ -82,7 +84,7 @@ class Teachers:
                 answers[kept_rows] = (self._answer(crops) + self._answer(crops.flip(3))) / 2
         memory.parent.mkdir(parents=True, exist_ok=True)
         fresh = memory.with_suffix(".tmp.npz")  # a run that is killed meanwhile leaves nothing that cannot be read
-        np.savez(fresh, answers=answers.numpy(), who=np.array(self._who))
+        np.savez(fresh, answers=answers.numpy(), who=np.array(asked))
         fresh.replace(memory)
         return answers
 

@@ -1,6 +1,6 @@
 """The last step of training: export, and write the model card beside the weights."""
 
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ def publish(
     info: ArtefactInfo,
     figures: Report,
     weights_dir: Path,
-    command: str,
+    made_by: str,
     notes: dict[str, str],
 ) -> None:
     """Write `NAME.pt`, `NAME.onnx` and `NAME.md` into `weights_dir`.
@@ -28,11 +28,11 @@ def publish(
         info: Its description, temperature and all.
         figures: On held-out examples.
         weights_dir: Where the artefacts go.
-        command: By which they were made.
-        notes: Lines of the card by heading: data, licence, protocol.
+        made_by: The command that made them, and the commit of its code, in words.
+        notes: Lines of the card by heading, `Data` and `Licence` among them: these two the artefact says as well.
     """
-    commit = _commit()  # before the checkout is changed by what follows
     weights_dir.mkdir(parents=True, exist_ok=True)
+    info = replace(info, data=notes["Data"], licence=notes["Licence"])
     model = Calibrated(network.cpu(), info).eval()
     difference = export_onnx(model, weights_dir / f"{info.name}.onnx")
     model.save(weights_dir / f"{info.name}.pt")
@@ -44,7 +44,7 @@ def publish(
         *(f"- {heading}: {text}" for heading, text in notes.items()),
         f"- Temperature: {info.temperature:.3f}; sharpening of answers in a row: {info.sharpening:.2f}",
         f"- ONNX and PyTorch differ by {difference:.1g} at most (limit {TOLERANCE:g})",
-        f"- Made by `{command}` at commit {commit}",
+        f"- Made by {made_by}",
         "",
         *card_table(figures),
         "",
@@ -71,13 +71,3 @@ def card_table(figures: Report) -> list[str]:
         counts = " | ".join(str(figures.confusion[row][column]) for column in there)
         rows.append(f"| {LABELS[row]} | {counts} | {figures.recall.get(LABELS[row], 0.0):.1%} |")
     return rows
-
-
-def _commit() -> str:
-    """Return the commit of the code that runs, if git and a checkout are there to tell."""
-    command = ["git", "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603 - fixed words
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()

@@ -22,8 +22,6 @@ from models.inference import Float32, Int16, UInt8
 from models.onnx_engine import open_session, read_info
 
 BATCH: Final = 32
-SUFFIX: Final = "_int8"
-"""Of the name of an artefact in integers."""
 FIXED: Final = frozenset({"log_mel", "cepstrum", "deltas"})
 """Parts of a voice network that are the definition of its features, not learned; decibels need all their digits."""
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from models.checkpoint import NAME, UNKNOWN, Origin, check, read, write
+
 Kept = Literal["best", "last"]
 """Which epoch's weights a training ends with: the best by what is held out, or the last."""
 
@@ -22,10 +24,6 @@ Batch = tuple[Tensor | tuple[Tensor, ...], Tensor]
 
 class DivergedError(RuntimeError):
     """The network has learnt nothing but infinities."""
-
-
-class OtherRunError(ValueError):
-    """A folder holds the checkpoint of a run with other data, another recipe or another network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,7 @@ def fit(
     *,
     keep: Kept = "best",
     compiled: bool = False,
+    origin: Origin = UNKNOWN,
 ) -> dict[str, float]:
     """Train `network` in place; it ends on the CPU with the EMA weights of its best epoch by `uar`, or of its last.
 
@@ -116,12 +115,14 @@ def fit(
             noise.
         compiled: Whether to compile the network first: minutes of waiting, then a fifth less time (needs a C++
             compiler).
+        origin: This command and this code; what took a run up again is kept beside what started it (`origin_of`).
 
     Returns:
         The metrics of the epoch that is kept, with `epoch` and the run's `seconds`.
 
     Raises:
         OtherRunError: `run_dir` holds a checkpoint of another run.
+        DamagedRunError: It holds one that cannot be read.
         DivergedError: The loss is no number any more; the checkpoint is of the epoch before.
     """
     from models.plots import plot_curves  # matplotlib takes a second, and who serves by PyTorch comes by here
@@ -137,17 +138,17 @@ def fit(
     best: dict[str, float] = {}
     best_state: dict[str, Tensor] = {}
 
-    last = run_dir / "last.pt"
+    last = run_dir / NAME
     identity = {**asdict(recipe), **about, **({} if keep == "best" else {"keep": keep})}
     if last.is_file():
-        state = torch.load(last, map_location=device, weights_only=True)
-        if state["identity"] != identity:
-            raise OtherRunError(f"{last} is of another run: remove it, or train into another folder")
+        state = read(last, device)
+        check(last, state["identity"], identity)
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         history, best, best_state = state["history"], state["best"], state["best_state"]
+        origin = Origin(state["command"], tuple(dict.fromkeys((*state["commits"], *origin.commits))))
 
     for epoch in range(len(history), recipe.epochs):
         if history and epoch - max(history, key=_uar)["epoch"] > recipe.patience:
@@ -170,10 +171,11 @@ def fit(
             best = row
             best_state = {key: value.detach().clone() for key, value in average.module.state_dict().items()}
         tqdm.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
-        _save(last, {
+        write(last, {
             "identity": identity, "network": network.state_dict(), "average": average.state_dict(),
             "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
             "history": history, "best": best, "best_state": best_state,
+            "command": origin.command, "commits": list(origin.commits),
         })  # fmt: skip
         write_csv(run_dir / "metrics.csv", history)
         plot_curves(run_dir / "curves.png", history)
@@ -259,13 +261,6 @@ def _cosine(recipe: Recipe, batches_per_epoch: int) -> Callable[[int], float]:
         return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
 
     return factor
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the file and rename, so that a kill in mid-write leaves the last whole checkpoint."""
-    fresh = path.with_suffix(".tmp")
-    torch.save(state, fresh)
-    fresh.replace(path)
 
 
 def write_csv(path: Path, rows: list[dict[str, float]]) -> None:

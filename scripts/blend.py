@@ -21,9 +21,10 @@ from models.datasets.layout import DataLayoutError
 from models.face_batches import FaceCrops
 from models.torch_engine import Calibrated
 from models.training import Recipe, blend
-from scripts.places import check_folder
+from scripts.forebears import forebear
+from scripts.option_values import file_name, share
+from scripts.places import check_folder, check_free
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
-from scripts.training_options import file_name, share
 
 BATCHES = 24
 """Of 128 training pictures, for the batch norms."""
@@ -45,8 +46,10 @@ def main() -> None:
     parser.add_argument("--share", type=share, default=0.5, help="of the new one (default: %(default)s)")
     parser.add_argument("--name", type=file_name, help="of the artefact (default: the new one's)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
+    parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     options = parser.parse_args()
     old, new = judged_by_fer2013(options.old), judged_by_fer2013(options.new)
+    check_free(options.weights, options.name or new.info.name, overwrite=options.overwrite)
     try:
         train, held_out = fer2013.load(options.fer2013, "train"), fer2013.load(options.fer2013, "test")
     except DataLayoutError as error:
@@ -61,11 +64,10 @@ def main() -> None:
     blended = Calibrated(new.network, replace(info, name=options.name or info.name)).eval()
     publish_recalibrated(
         blended, train, held_out, options.weights, {
-            "Protocol": f"epochs, share and temperature chosen on the {len(held_out)} pictures of the split `test` "
-                        "(usage PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
-                        "usage PrivateTest is never read",
+            "Protocol": f"epochs, share and temperature chosen on {held_out.told}, which the figures below are of, so "
+                        "they flatter a little",
             "Blended": f"{options.share:g} of the way from {options.old.name} to {options.new.name}",
-        },
+        }, [forebear(options.old), forebear(options.new)],
     )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def measure_face(settings: Settings, name: str, root: Path) -> Measured:
     model = load_face(name, engine=settings.inference_engine, weights_dir=settings.weights_dir)
     faces = faces_with_labels(fer2013.load(root, "test"), model.traits.labels)
     (millis,) = speed.face(model, REPEATS).values()
-    return Measured("FER-2013 PublicTest", sum_up(classify_faces(model, faces.images), faces.labels), millis)
+    return Measured(f"FER-2013 {faces.usage}", sum_up(classify_faces(model, faces.images), faces.labels), millis)
 
 
 def measure_voice(settings: Settings, names: Sequence[str], root: Path) -> Measured:
@@ -90,6 +90,27 @@ def models_of(names: Iterable[str]) -> list[tuple[str, list[str]]]:
     return list(models.items())
 
 
+def check(options: argparse.Namespace) -> list[tuple[str, list[str], ArtefactInfo, Path]]:
+    """Return each model's name, artefacts, description and data; all are looked at before any is measured.
+
+    Raises:
+        ArtefactError: There is no such artefact, or it is a fusion model.
+        DataLayoutError: The folder of its data is not given.
+    """
+    models = []
+    for name, parts in models_of(options.names):
+        paths = [options.weights / f"{part}.onnx" for part in parts]
+        info, *_ = [read_info(open_session(path, threads=1), path) for path in paths]
+        if info.kind == "fusion":
+            raise ArtefactError(f"{name} is a fusion model: `python -m scripts.evaluate fusion` measures those")
+        option = "fer2013" if info.kind == "face" else "ravdess"
+        root = getattr(options, option)
+        if root is None:
+            raise DataLayoutError(f"{name}: --{option} is not given")
+        models.append((name, parts, info, root))
+    return models
+
+
 def main() -> None:
     """Parse the command line, measure, print."""
     settings = load()
@@ -102,14 +123,7 @@ def main() -> None:
     settings = settings.model_copy(update={"weights_dir": options.weights, "inference_threads": 1})
     rows = []
     try:
-        for name, parts in models_of(options.names):
-            path = options.weights / f"{parts[0]}.onnx"
-            info = read_info(open_session(path, threads=1), path)
-            if info.kind == "fusion":
-                raise ArtefactError(f"{name} is a fusion model: `python -m scripts.evaluate fusion` measures those")
-            root = options.fer2013 if info.kind == "face" else options.ravdess
-            if root is None:
-                raise DataLayoutError(f"{name}: --{'fer2013' if info.kind == 'face' else 'ravdess'} is not given")
+        for name, parts, info, root in check(options):
             found = measure_face(settings, name, root) if info.kind == "face" else measure_voice(settings, parts, root)
             rows.append(row(name, info, found))
     except (ArtefactError, DataLayoutError, LeakageError) as error:

@@ -1,7 +1,7 @@
 """Make a narrower network of the shipped kind of a trained one, to be trained on: fewer channels, less time for a face.
 
 python -m scripts.prune weights/wide.pt --width 32 --fer2013 DIR --name narrow --weights runs
-python -m scripts.train_face --fer2013 DIR --start runs/narrow.pt --teacher weights/wide.pt --trust 0.5 --teach-once
+python -m scripts.train_face --fer2013 DIR --start runs/narrow.pt --teacher weights/wide.pt --teach-once --name narrow
 
 The channels are kept that the answers to training pictures depend on most (`models.pruning`); batch norms are estimated
 anew on training pictures, the temperature and the neutral answer on held-out ones.
@@ -23,9 +23,10 @@ from models.networks.face import FaceResNet
 from models.pruning import prune
 from models.torch_engine import Calibrated
 from scripts.blend import estimate_norms
-from scripts.places import check_folder
+from scripts.forebears import forebear
+from scripts.option_values import file_name, whole_number
+from scripts.places import check_folder, check_free
 from scripts.recalibrate import judged_by_fer2013, publish_recalibrated
-from scripts.training_options import file_name, whole_number
 
 PICTURES = 3000
 """Training pictures, drawn at random, by which channels are judged."""
@@ -47,7 +48,9 @@ def main() -> None:
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
     parser.add_argument("--name", type=file_name, required=True, help="of the new artefact")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the new artefact")
+    parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     options = parser.parse_args()
+    check_free(options.weights, options.name, overwrite=options.overwrite)
     trained = judged_by_fer2013(options.artefact)
     if not isinstance(trained.network, FaceResNet):
         raise SystemExit(f"{options.artefact} holds {trained.info.network}, and no face_resnet")
@@ -67,10 +70,9 @@ def main() -> None:
     estimate_norms(narrow, crops)
     publish_recalibrated(
         Calibrated(narrow, info).eval(), train, held_out, options.weights, {
-            "Protocol": f"temperature chosen on the {len(held_out)} pictures of the split `test` (usage PublicTest in "
-                        "fer2013.csv), which the figures below are of; usage PrivateTest is never read",
+            "Protocol": f"temperature chosen on {held_out.told}, which the figures below are of",
             "Pruned": f"from {options.artefact.name}, and not trained since",
-        },
+        }, [forebear(options.artefact)],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.artefact import ArtefactError
+from models.artefact import IN_INTEGERS, ArtefactError
 from models.checksums import record_sum
 from models.datasets import fer2013
 from models.datasets.layout import DataLayoutError
@@ -21,8 +21,8 @@ from models.intervals import paired_interval
 from models.metrics import report
 from models.onnx_engine import OnnxFace
 from models.publish import card_table
-from models.quantise import SUFFIX, quantise_face
-from scripts.provenance import command_line
+from models.quantise import quantise_face
+from scripts.provenance import command_line, commit, made_by
 
 PICTURES: Final = 256
 """Training pictures, drawn at random, by which the ranges are found."""
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--fer2013", type=Path, required=True, help="folder with train/ and test/, or fer2013.csv")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefact")
     options = parser.parse_args()
+    made = made_by(command_line(), [commit()])  # before anything is written
     source = options.weights / f"{options.name}.onnx"
     try:
         before = OnnxFace(source)
@@ -53,7 +54,7 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     drawn = np.random.default_rng(0).choice(len(train), PICTURES, replace=False)
     crops, _ = train.batch(drawn, before.size, before.channels)
-    target = source.with_name(f"{options.name}{SUFFIX}.onnx")
+    target = source.with_name(f"{options.name}{IN_INTEGERS}.onnx")
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, target.name)
         quantise_face(source, fresh, crops)
@@ -77,9 +78,10 @@ def main() -> None:
         "",
         f"- `{options.name}` in 8-bit integers; data, licence and protocol: [{options.name}.md]({options.name}.md)",
         f"- Ranges: least and largest on {PICTURES} training pictures, drawn at random",
-        f"- On the same {now.n} pictures of the split `test`: {words}",
+        f"- On {held_out.told}: {words}",
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
-        f"- Made by `{command_line()}`",
+        f"- Made by {made}",
+        "- Known failures: those of the network that it was made of, see its card",
         "",
         *card_table(now),
         "",

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from app.settings import Settings
-from models.artefact import ArtefactError
+from models.artefact import IN_INTEGERS, ArtefactError
 from models.checksums import record_sum
 from models.datasets import ravdess
 from models.datasets.clips import Clip, read_clips
@@ -23,11 +23,11 @@ from models.datasets.layout import DataLayoutError
 from models.inference import Int16
 from models.intervals import paired_interval
 from models.onnx_engine import OnnxVoice
-from models.quantise import SUFFIX, quantise_voice
+from models.quantise import quantise_voice
 from models.windows import stream_windows
 from scripts.evaluate.answers import Answers, LeakageError, ask, join, unheard_clips
 from scripts.evaluate.voice import STREAM, views
-from scripts.provenance import command_line
+from scripts.provenance import command_line, commit, made_by
 from scripts.train_voice import ACTORS
 
 WINDOW: Final = "1 s window"
@@ -59,10 +59,11 @@ def main() -> None:
     parser.add_argument("--folds", nargs="+", metavar="NAME", help="artefacts to measure by (default: NAME itself)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefacts")
     options = parser.parse_args()
+    made = made_by(command_line(), [commit()])  # before anything is written
     try:
         clips = ravdess.clips(options.ravdess, ACTORS)
         words = _cost(options.weights, options.folds or [options.name], clips)
-        source, name = options.weights / f"{options.name}.onnx", f"{options.name}{SUFFIX}"
+        source, name = options.weights / f"{options.name}.onnx", f"{options.name}{IN_INTEGERS}"
         target = source.with_name(f"{name}.onnx")
         windows = examples(OnnxVoice(source).heard, clips)
         quantise_voice(source, target, windows)
@@ -78,7 +79,8 @@ def main() -> None:
         f"- Measured by {', '.join(options.folds or [options.name])}, on RAVDESS actors whom they have not heard:",
         *(f"  - {line}" for line in words),
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
-        f"- Made by `{command_line()}`",
+        f"- Made by {made}",
+        "- Known failures: those of the network that it was made of, see its card",
         "",
     ]
     target.with_suffix(".md").write_text("\n".join(card))

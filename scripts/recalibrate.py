@@ -4,6 +4,7 @@ python -m scripts.recalibrate NAME --fer2013 DIR
 """
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from models.labels import LABELS
 from models.metrics import report
 from models.publish import card_table, publish
 from models.torch_engine import Calibrated, fit_temperature
-from scripts.provenance import command_line
+from scripts.forebears import Forebear, inherited
+from scripts.places import tell_written
+from scripts.provenance import command_line, commit, made_by
 
 
 def judged_by_fer2013(path: Path) -> Calibrated:
@@ -50,22 +53,24 @@ def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, to
 
 
 def publish_recalibrated(
-    model: Calibrated, train: fer2013.Faces, held_out: fer2013.Faces, weights: Path, notes: dict[str, str]
-) -> None:
+    model: Calibrated, train: fer2013.Faces, held_out: fer2013.Faces, weights: Path, notes: dict[str, str],
+    learnt_from: Iterable[Forebear],
+) -> None:  # fmt: skip
     """Recalibrate an artefact of FER-2013 on the held-out pictures, publish it in a folder, and print its figures.
 
-    `notes` are what its card says beside the data and their licence.
+    `notes` are what its card says beside the data and their licence, `learnt_from` what it was made of.
     """
     model, probs = recalibrate(model, held_out)
     figures = report(probs.numpy(), held_out.labels)
     publish(
-        model.network, model.info, figures, weights, command_line(), {
+        model.network, model.info, figures, weights, made_by(command_line(), [commit()]), inherited({
             "Data": f"FER-2013, usage Training, {len(train)} pictures (those that `test` has too left out)",
             "Licence": "FER-2013 publishes no licence: these weights are for non-commercial use",
             **notes,
-        },
+        }, learnt_from),
     )  # fmt: skip
     print("\n".join(card_table(figures)))
+    tell_written(weights, model.info.name, model.info.kind)
 
 
 def main() -> None:

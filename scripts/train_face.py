@@ -1,6 +1,6 @@
 """Train a face network of the registry, choosing its epoch on pictures held out from training.
 
-python -m scripts.train_face --fer2013 DIR
+python -m scripts.train_face --fer2013 DIR --name my_face
 python -m scripts.train_face --model resnet18 --labels angry,happy,neutral,sad --data fer2013 DIR
 python -m scripts.train_face --model mobilevit_xxs --pretrained --data affectnet DIR
 
@@ -31,21 +31,19 @@ from models.metrics import report, top_k, uar
 from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature, in_wire_order
 from models.training import Recipe, fit, soft_targets
+from scripts.option_values import any_number, file_name, share, whole_number
 from scripts.training_options import (
     add_options,
     add_teachers,
-    any_number,
     beginnings,
     build,
     chosen,
     complete,
     crop_side,
     digest,
-    file_name,
+    examples,
     finish,
     in_phases,
-    share,
-    whole_number,
 )
 
 MODEL, DATA = "face_resnet", "fer2013"
@@ -71,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "--name", type=file_name, help="of the artefact (default: fer_resnet for the usual run, else the network's)"
     )
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder for the artefact")
-    parser.add_argument("--width", type=int, help="the same as --option width=N (face_resnet: as --start, or 40)")
+    parser.add_argument("--width", type=whole_number, help="as --option width=N (face_resnet: as --start, or 40)")
     parser.add_argument(
         "--size", type=whole_number, help="side of the crops in pixels (default: as the network was made for)"
     )
@@ -184,7 +182,9 @@ def identity(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops,
             "pretrained": options.pretrained, "phase": phase}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "data": DATA, "size": fer2013.SIZE,
              "pretrained": False, "phase": None}  # fmt: skip
+    roots = [options.root, *options.photographs]
     return {
+        **examples(train.faces.names(roots), held_out.faces.names(roots)),
         "network": options.option, "balance": options.balance, "pictures": [len(train), len(held_out)],
         "start": digest(options.start), "teacher": [digest(path) for path in options.teacher] or None,
         "trust": options.trust, "small": options.small, **({"teach_once": True} if options.teach_once else {}),
@@ -203,10 +203,11 @@ def train_phases(
         return {"top1": top_k(probs, labels, 1), "uar": uar(probs, labels)}
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
+        about = identity(options, train, held_out, name)
         soft = soft_targets(train.targets, len(train.labels), recipe.label_smoothing)
         teachers = Teachers(options.teacher, "face", train.labels, recipe.torch_device(), train.channels)
         if options.teach_once:
-            said = teachers.about_pictures(train, run / "taught.npz")
+            said = teachers.about_pictures(train, run / "taught.npz", about["examples to train on"])
             soft = torch.lerp(soft, torch.where(said.isnan(), soft, said), options.trust)
 
         def batches(epoch: int) -> Any:
@@ -214,10 +215,9 @@ def train_phases(
             drawn = train.epoch(soft, recipe, epoch, options.balance, side)
             return drawn if options.teach_once else teachers.teach(drawn, options.trust)
 
-        about = identity(options, train, held_out, name)
         return fit(
             network, batches, train.steps(recipe), evaluate, recipe, run, about,
-            keep=options.keep, compiled=options.compile,
+            keep=options.keep, compiled=options.compile, origin=options.origin,
         )  # fmt: skip
 
     return in_phases(network, options, phase)
@@ -267,13 +267,14 @@ def notes(options: argparse.Namespace, train: FaceCrops, held_out: FaceCrops) ->
     told = beginnings(options)
     folders = ", ".join(folder.name for folder in options.photographs)
     besides = f" and of photographs ({folders})" if folders else ""
-    if options.data == DATA:
+    if isinstance(held_out.faces, fer2013.Faces):
+        faces = held_out.faces
+        final = "; `scripts.train_face` never reads usage PrivateTest" if faces.public else ""
         return told | {
             "Data": f"FER-2013, {len(train)} pictures of usage Training (those that `test` has too left out){besides}",
             "Licence": "FER-2013 is for research: these weights are for non-commercial use",
-            "Protocol": f"{chosen(options)} on the {len(held_out)} pictures of the split `test` (usage "
-                        "PublicTest in fer2013.csv), which the figures below are of, so they flatter a little; "
-                        "`scripts.train_face` never reads usage PrivateTest",
+            "Protocol": f"{chosen(options)} on {faces.told}, which the figures below are of, so they flatter a "
+                        f"little{final}",
         }  # fmt: skip
     data_set = catalogue.find(options.data)
     return told | {

@@ -1,9 +1,9 @@
 """Train feature fusion on scenes that are heard and seen, choosing its epoch on speakers held out from training.
 
-python -m scripts.train_fusion --voice weights/audio_bilstm.pt --face weights/fer_resnet.pt --data crema_d DIR
-python -m scripts.train_fusion --model concat --pretrained --data meld DIR
-python -m scripts.train_fusion --option voice=cnn_mfcc --option face=mini_xception --data ravdess DIR
-python -m scripts.train_fusion --voice ... --face ... --synthetic --ravdess DIR --fer2013 DIR
+python -m scripts.train_fusion --name my --voice weights/audio_bilstm.pt --face weights/fer_resnet.pt --data crema_d DIR
+python -m scripts.train_fusion --name my --model concat --pretrained --data meld DIR
+python -m scripts.train_fusion --name my --option voice=cnn_mfcc --option face=mini_xception --data ravdess DIR
+python -m scripts.train_fusion --name my --voice ... --face ... --synthetic --ravdess DIR --fer2013 DIR
 
 --voice and --face start from trained artefacts, with their networks, weights and crops, and train the layers after
 their features alone; --finetune then trains everything at a low rate. --pretrained starts from published weights, in
@@ -15,7 +15,7 @@ what is learned of how the two go together is nothing but how far to trust each.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +29,7 @@ from models.crop import Framing
 from models.datasets import catalogue, fer2013, ravdess
 from models.datasets.clips import Pair, read_clips, with_labels
 from models.datasets.faces import without_duplicates
-from models.datasets.layout import DataLayoutError
+from models.datasets.layout import DataLayoutError, name_file
 from models.datasets.splits import Split, TooFewSpeakersError
 from models.detection import FaceDetector
 from models.labels import LABELS
@@ -41,6 +41,7 @@ from models.scene_batches import HeldOutScenes, SceneBatches
 from models.scenes import Scene, film_scenes, settle, synthetic_scenes
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, fit
+from scripts.option_values import file_name, whole_number
 from scripts.train_voice import ACTORS, split
 from scripts.training_options import (
     add_options,
@@ -49,10 +50,9 @@ from scripts.training_options import (
     complete,
     crop_side,
     digest,
-    file_name,
+    examples,
     finish,
     in_phases,
-    whole_number,
 )
 
 MODEL, SYNTHETIC = "concat", "synthetic"
@@ -154,47 +154,51 @@ def _complete(options: argparse.Namespace, parser: argparse.ArgumentParser) -> N
     options.framing = Framing(size, takes.channels, crop.FER2013)
 
 
-def load(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:
-    """Return the scenes to train on, and those held out.
+def load(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[str, str]]:
+    """Return the scenes to train on, those held out, and what a run's identity says of both.
 
     Raises:
         DataLayoutError: The data are not there, or there are none of a label or none to choose by.
         TooFewSpeakersError: There are not enough people to hold any out.
     """
-    train, held_out = _synthetic(options) if options.synthetic else _films(options)
+    train, held_out, named = _synthetic(options) if options.synthetic else _films(options)
     there = {scene.label for scene in train}
     if missing := [label for label in options.labels if label not in there]:
         raise DataLayoutError(f"there is no scene to train on of {', '.join(missing)}")
     if not held_out:
         raise DataLayoutError(f"{options.root} has no scene of {', '.join(options.labels)} to judge by")
-    return train, held_out
+    return train, held_out, named
 
 
-def _films(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:
+def _films(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[str, str]]:
     films: Split[Pair]
     if options.data == "ravdess":
         films = Split(*split(ravdess.pairs(options.root, actors=ACTORS), None))
     else:
         films = catalogue.split_scenes(options.data, options.root)
+    parts = [with_labels(part, options.labels) for part in (films.train, films.validation)]
     detector = FaceDetector()
     try:
-        train, held_out = (
-            film_scenes(with_labels(part, options.labels), detector, options.framing, options.frames)
-            for part in (films.train, films.validation)
-        )
+        train, held_out = (film_scenes(part, detector, options.framing, options.frames) for part in parts)
     finally:
         detector.close()
-    return train, held_out
+    files = [[(path, pair.label) for pair in part for path in (pair.sound, pair.video)] for part in parts]
+    return train, held_out, examples(*([name_file(*file, [options.root]) for file in part] for part in files))
 
 
-def _synthetic(options: argparse.Namespace) -> tuple[list[Scene], list[Scene]]:
+def _synthetic(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[str, str]]:
     clips, others, _ = split(ravdess.clips(options.ravdess, ACTORS), None)
     faces, unseen = (fer2013.load(options.fer2013, part) for part in ("train", "test"))
+    options.usage = unseen.usage
     train = without_duplicates(faces, unseen)
-    heard, unheard = (read_clips(with_labels(part, options.labels)) for part in (clips, others))
+    parts = [with_labels(part, options.labels) for part in (clips, others)]
+    named = [[*(name_file(clip.path, clip.label, [options.ravdess]) for clip in part), *shown.names([])]
+             for part, shown in zip(parts, (train, unseen), strict=True)]  # fmt: skip
+    heard, unheard = map(read_clips, parts)
     return (
         synthetic_scenes(heard, train, options.framing),
         settle(synthetic_scenes(unheard, unseen, options.framing), FACES_OF_A_VOICE),
+        examples(*named),
     )
 
 
@@ -214,11 +218,13 @@ def assemble(options: argparse.Namespace) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def identity(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequence[Scene]) -> dict[str, Any]:
+def identity(
+    options: argparse.Namespace, train: Sequence[Scene], held_out: Sequence[Scene], named: Mapping[str, str]
+) -> dict[str, Any]:
     """Return what, besides its recipe and its phase, makes this run what it is."""
     return {
         "model": options.model, "network": options.option, "labels": list(options.labels), "data": options.data,
-        "scenes": [len(train), len(held_out)], "heard": sorted({scene.speaker for scene in train}),
+        **named, "scenes": [len(train), len(held_out)], "heard": sorted({scene.speaker for scene in train}),
         "size": options.framing.size, "frames": options.frames, "windows": options.windows,
         "pretrained": options.pretrained,
         "start": [digest(path) for path in (options.voice, options.face, options.start)],
@@ -226,7 +232,11 @@ def identity(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequ
 
 
 def train_phases(
-    network: ConcatFusion, options: argparse.Namespace, train: Sequence[Scene], scenes: Sequence[Scene]
+    network: ConcatFusion,
+    options: argparse.Namespace,
+    train: Sequence[Scene],
+    scenes: Sequence[Scene],
+    named: Mapping[str, str],
 ) -> dict[str, float]:
     """Train the network; return the epoch that is kept, and all the seconds."""
     held_out = HeldOutScenes(scenes, options.labels)
@@ -234,8 +244,11 @@ def train_phases(
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         network.freeze(frozen=name == "head" or (name is None and bool(options.parts)))
         batches = SceneBatches(train, options.labels, recipe, options.windows)
-        about = {**identity(options, train, scenes), "phase": name}
-        return fit(network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about, keep=options.keep)
+        about = {**identity(options, train, scenes, named), "phase": name}
+        return fit(
+            network, batches.epoch, batches.steps, held_out.metrics, recipe, run, about,
+            keep=options.keep, origin=options.origin,
+        )  # fmt: skip
 
     return in_phases(network, options, phase)
 
@@ -247,12 +260,12 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     try:
-        train, scenes = load(options)
+        train, scenes, named = load(options)
     except (DataLayoutError, TooFewSpeakersError) as error:
         raise SystemExit(str(error)) from error
     print(f"{options.data} scenes: train {len(train)}, held out {len(scenes)}")
     network = cast(ConcatFusion, assemble(options))
-    best = train_phases(network, options, train, scenes)
+    best = train_phases(network, options, train, scenes, named)
 
     held_out = HeldOutScenes(scenes, options.labels)
     logits = held_out.logits(network)
@@ -284,7 +297,7 @@ def notes(options: argparse.Namespace, train: Sequence[Scene], held_out: Sequenc
             "Training) of the same label, drawn at random; no two of them belong to one person"
         )
         licence = "RAVDESS is CC BY-NC-SA 4.0, FER-2013 for research: these weights are for non-commercial use"
-        kind = f"synthetic pairs of {', '.join(sorted(judged))} and faces of usage PublicTest"
+        kind = f"synthetic pairs of {', '.join(sorted(judged))} and faces of FER-2013, {options.usage}"
     else:
         data_set = catalogue.find(options.data)
         data = f"{data_set.title}: {len(train)} films of {len(heard)} speakers"

@@ -1,6 +1,6 @@
 """Train a voice network of the registry, choosing its epoch on speakers whom it never hears.
 
-python -m scripts.train_voice --ravdess DIR [--savee DIR] [--tess DIR]
+python -m scripts.train_voice --ravdess DIR [--savee DIR] [--tess DIR] --name my_voice
 python -m scripts.train_voice --model cnn_mfcc --labels angry,happy,neutral,sad --data ravdess DIR --data crema_d DIR
 python -m scripts.train_voice --model wav2vec2 --pretrained --data meld DIR --official
 
@@ -26,7 +26,7 @@ from torch import nn
 from models.artefact import ArtefactError, ArtefactInfo, check_labels
 from models.datasets import catalogue, ravdess
 from models.datasets.clips import Clip, read_clips, with_labels
-from models.datasets.layout import DataLayoutError
+from models.datasets.layout import DataLayoutError, name_file
 from models.datasets.splits import SpeakerLeakError, Split, TooFewSpeakersError
 from models.distillation import Teachers
 from models.held_out import HeldOut
@@ -37,6 +37,7 @@ from models.registry import UnknownNetworkError, entry
 from models.torch_engine import Calibrated, fit_temperature
 from models.training import Recipe, blend, fit
 from models.voice_batches import Mix, Sounds, SpeechBatches, adaptive, set_population
+from scripts.option_values import file_name, share, whole_number
 from scripts.training_options import (
     add_options,
     add_teachers,
@@ -45,11 +46,9 @@ from scripts.training_options import (
     chosen,
     complete,
     digest,
-    file_name,
+    examples,
     finish,
     in_phases,
-    share,
-    whole_number,
 )
 
 MODEL = "audio_bilstm"
@@ -96,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", type=Path, help="folder for the artefact (default: weights, or weights/folds)")
     for name, usual in SHAPE.items():
-        parser.add_argument(f"--{name}", type=type(usual), help=f"the same as --option {name}=X ({MODEL}: {usual})")
+        kind = whole_number if isinstance(usual, int) else share
+        parser.add_argument(f"--{name}", type=kind, help=f"the same as --option {name}=X ({MODEL}: {usual})")
     parser.add_argument("--batches", type=whole_number, default=60, help="batches in an epoch")
     parser.add_argument(
         "--known", type=share, default=0.5, dest="told", help="share of windows whose speaker is told, if adaptive"
@@ -186,14 +186,20 @@ def _split(name: str, root: Path, options: argparse.Namespace) -> Split[Clip]:
         return Split(data_set.clips(root), [], [])
 
 
-def identity(options: argparse.Namespace, mix: Mix, heard: Sequence[str], phase: str | None) -> dict[str, Any]:
+def identity(
+    options: argparse.Namespace, mix: Mix, clips: Split[Clip], heard: Sequence[str], phase: str | None
+) -> dict[str, Any]:
     """Return what, besides its recipe, makes this run what it is; what is as it always was goes without saying."""
     said = {"model": options.model, "labels": list(options.labels), "official": options.official,
             "pretrained": options.pretrained, "start": digest(options.start), "phase": phase,
             "taught in quiet": [options.trust, *map(digest, options.teacher)] if options.teacher else None}  # fmt: skip
     usual = {"model": MODEL, "labels": list(LABELS), "official": False,
              "pretrained": False, "start": None, "phase": None, "taught in quiet": None}  # fmt: skip
+    roots = [root for _, root in options.data + options.whole]
+    train, held_out = ((name_file(clip.path, clip.label, roots) for clip in part)
+                       for part in (clips.train, clips.validation))  # fmt: skip
     return {
+        **examples(train, held_out),
         "fold": options.fold, "heard": heard, "network": options.option, "mix": asdict(mix),
         **{key: value for key, value in said.items() if value != usual[key]},
     }  # fmt: skip
@@ -204,6 +210,7 @@ def train_phases(
     options: argparse.Namespace,
     train: Sounds,
     held_out: HeldOut,
+    clips: Split[Clip],
     heard: Sequence[str],
     teachers: Teachers,
 ) -> dict[str, float]:
@@ -212,8 +219,11 @@ def train_phases(
 
     def phase(name: str | None, recipe: Recipe, run: Path) -> dict[str, float]:
         drawn = SpeechBatches(train, recipe, mix, network, options.labels, teachers, options.trust)
-        about = identity(options, mix, heard, name)
-        return fit(network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about, keep=options.keep)
+        about = identity(options, mix, clips, heard, name)
+        return fit(
+            network, drawn.epoch, mix.batches, held_out.metrics, recipe, run, about,
+            keep=options.keep, origin=options.origin,
+        )  # fmt: skip
 
     if options.share == 1:
         return in_phases(network, options, phase)
@@ -254,7 +264,7 @@ def main() -> None:
     if (listener := adaptive(network)) is not None and not options.start:
         set_population(listener, train)
     held_out = HeldOut(network, validation, options.labels)
-    best = train_phases(network, options, train, held_out, heard, teachers)
+    best = train_phases(network, options, train, held_out, clips, heard, teachers)
 
     logits = held_out.logits(network)
     temperature = fit_temperature(logits, torch.from_numpy(held_out.targets))

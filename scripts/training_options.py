@@ -3,98 +3,29 @@
 import argparse
 import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from torch import nn
 
 from models.artefact import ArtefactError, ArtefactInfo
+from models.checkpoint import DamagedRunError, Origin, OtherRunError, origin_of
 from models.labels import LABELS
 from models.metrics import Report
 from models.plots import plot_confusion
 from models.publish import card_table, publish
-from models.registry import Entry, Kind, PretrainedError, list_models
+from models.registry import Entry, Kind, PretrainedError, entry, list_models
 from models.torch_engine import Calibrated
-from models.training import DivergedError, Kept, OtherRunError, Recipe
-from scripts.places import check_folder
-from scripts.provenance import command_line
+from models.training import DivergedError, Kept, Recipe
+from scripts.forebears import forebears, inherited
+from scripts.option_values import any_number, device, label_list, option, rate, share, whole_number
+from scripts.places import check_folder, check_free, tell_written
+from scripts.provenance import command_line, commit, made_by
 
 CHANGES = ("batch_size", "mixup", "label_smoothing", "patience")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
-
-
-def option(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE; the value is JSON, or else plain text."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def label_list(text: str) -> tuple[str, ...]:
-    """Read labels with commas between them; whether there are such labels is for `check_labels`."""
-    return tuple(label.strip() for label in text.split(","))
-
-
-def whole_number(text: str) -> int:
-    """Read a number of things of which there must be one.
-
-    Raises:
-        argparse.ArgumentTypeError: It is none.
-    """
-    if not (text.isdecimal() and text.isascii() and len(text) < 10 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def file_name(text: str) -> str:
-    """Read what a file is to be called; raises `argparse.ArgumentTypeError` where it would lie in another folder."""
-    if not text or Path(text).name != text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a file; the folder is for --weights")
-    return text
-
-
-def any_number(text: str) -> int:
-    """Read a number of things of which there may be none; raises `argparse.ArgumentTypeError` for another."""
-    return 0 if text == "0" else whole_number(text)
-
-
-def rate(text: str) -> float:
-    """Read a learning rate, or another number from 0 on; raises `ValueError` for what is none."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ValueError(text)
-    return value
-
-
-def share(text: str) -> float:
-    """Read a part of a whole; raises `ValueError` for what is none."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(text)
-    return value
-
-
-def device(text: str) -> str:
-    """Read where to train, and see that it is there.
-
-    Raises:
-        argparse.ArgumentTypeError: It is not.
-    """
-    if text != "auto":
-        try:
-            torch.empty(1, device=text).add_(1)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = next(iter(str(error).splitlines()), "")
-            raise argparse.ArgumentTypeError(f"{text!r} cannot be used: {reason}") from error
-    return text
 
 
 def crop_side(usual: int, own: object, refuse: Callable[[str], object]) -> int:
@@ -113,19 +44,25 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
         type=label_list,
         help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
     parser.add_argument("--option", type=option, action="append", default=[], help="NAME=VALUE, of the network")
     parser.add_argument("--pretrained", action="store_true", help="start from published weights, in two phases")
     parser.set_defaults(finetune=False)  # in two phases as well; for commands that start from artefacts
     parser.add_argument("--start", type=Path, help="artefact (.pt) of the same network whose weights to go on from")
-    parser.add_argument("--epochs", type=whole_number, nargs="+")
-    parser.add_argument("--batch-size", type=whole_number)
-    parser.add_argument("--lr", type=rate, nargs="+")
-    parser.add_argument("--mixup", type=rate, help="the parameter of its Beta distribution; 0 mixes nothing")
-    parser.add_argument("--label-smoothing", type=share)
-    parser.add_argument(
-        "--patience", type=whole_number, metavar="N", help="end after so many epochs without a better UAR"
+    recipe = parser.add_argument_group(
+        "recipe",
+        "Defaults are the network's own (`models.networks.catalogue`); a run prints its recipe when it starts.",
     )
+    recipe.add_argument("--epochs", type=whole_number, nargs="+", help=_usual(model, "epochs"))
+    recipe.add_argument("--batch-size", type=whole_number, help=_usual(model, "batch_size"))
+    recipe.add_argument("--lr", type=rate, nargs="+", help=_usual(model, "lr", "the highest learning rate"))
+    recipe.add_argument("--mixup", type=rate, help=_usual(model, "mixup", "of its Beta distribution; 0 mixes nothing"))
+    recipe.add_argument("--label-smoothing", type=share, help=_usual(model, "label_smoothing"))
+    recipe.add_argument(
+        "--patience", type=whole_number, metavar="N",
+        help=_usual(model, "patience", "end after so many epochs without a better UAR"),
+    )  # fmt: skip
     parser.add_argument(
         "--keep",
         choices=get_args(Kept),
@@ -137,6 +74,12 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument(
         "--device", type=device, default="auto", help="cpu, cuda ... (default: CUDA where there is one)"
     )
+
+
+def _usual(model: str, name: str, what: str = "") -> str:
+    """Return the help on a part of the recipe, with what the usual network's own says."""
+    usual = f"{model}: {getattr(entry(model).recipe, name)}"
+    return f"{what} ({usual})" if what else usual
 
 
 def add_teachers(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +96,9 @@ def add_teachers(parser: argparse.ArgumentParser) -> None:
 
 
 def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Callable[[str], object]) -> None:
-    """Set `option` to the network's options and `phases` to its recipes; refuse what it cannot be trained with.
+    """Set `option` to the network's options, `phases` to its recipes, `origin` to this command and this code.
+
+    `forebears` are what it learns from beside data. What it cannot be trained with is refused.
 
     Args:
         options: From `add_options`, with `known` (the network's entry) and `labels` as a tuple.
@@ -163,11 +108,17 @@ def complete(options: argparse.Namespace, usual: Mapping[str, Any], refuse: Call
     options.option = {**usual, **dict(options.option)}
     if unknown := sorted(options.option.keys() - set(options.known.options)):
         refuse(f"{options.model} takes no option {', '.join(unknown)}: it takes {', '.join(options.known.options)}")
+    for name in options.known.counts & options.option.keys():
+        if isinstance(value := options.option[name], int | float) and value < 1:
+            refuse(f"{name}={value}: it is a number of things, from 1 on")
     if len(options.labels) != len(LABELS):
         options.option["classes"] = len(options.labels)
     if options.pretrained and not options.known.pretrained:
         refuse(f"nobody publishes weights for {options.model}")
     options.phases = recipes(options, refuse)
+    check_free(options.weights, options.name, overwrite=options.overwrite)
+    options.forebears = forebears(options)
+    options.origin = Origin(command_line(), (commit(),))
 
 
 def recipes(options: argparse.Namespace, refuse: Callable[[str], object]) -> list[Recipe]:
@@ -211,18 +162,24 @@ def in_phases(
     """
     for folder in (options.run, options.weights):
         check_folder(folder)
-    phases: list[Recipe] = options.phases
     seconds, best = 0.0, {}
-    for name, recipe in zip([None] if len(phases) == 1 else ["head", "all"], phases, strict=True):
+    for (name, run), recipe in zip(_runs(options).items(), options.phases, strict=True):
         for parameter_name, parameter in network.named_parameters():
             parameter.requires_grad_(name != "head" or parameter_name.startswith("head."))
+        parts = ", ".join(f"{part.replace('_', ' ')} {value}" for part, value in asdict(recipe).items())
+        print(f"recipe{f' of {name}' if name else ''}: {parts}, {options.keep} epoch kept")
         try:
-            best = train(name, recipe, options.run / name if name else options.run)
-        except (OtherRunError, DivergedError, ArtefactError) as error:
+            best = train(name, recipe, run)
+        except (OtherRunError, DamagedRunError, DivergedError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
         print(best)
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
+
+
+def _runs(options: argparse.Namespace) -> dict[str | None, Path]:
+    """Return the folder of each phase by its name, None where there is only one."""
+    return {None: options.run} if len(options.phases) == 1 else {name: options.run / name for name in ("head", "all")}
 
 
 def finish(
@@ -237,8 +194,12 @@ def finish(
     (options.run / "figures.json").write_text(json.dumps(figures.as_dict(), indent=1) + "\n")
     plot_confusion(options.run / "confusion.png", figures.confusion)
     took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
-    publish(network, info, figures, options.weights, command_line(), {**notes, **took})
+    told = {**inherited(notes, options.forebears), **took}
+    origins = [origin_of(run) for run in _runs(options).values()]
+    made = made_by(origins[0].command, (commit for origin in origins for commit in origin.commits))
+    publish(network, info, figures, options.weights, made, told)
     print(*card_table(figures), sep="\n")
+    tell_written(options.weights, info.name, info.kind)
 
 
 def beginnings(options: argparse.Namespace) -> dict[str, str]:
@@ -253,6 +214,15 @@ def beginnings(options: argparse.Namespace) -> dict[str, str]:
 def chosen(options: argparse.Namespace) -> str:
     """Return what a card says was chosen by what is held out."""
     return "temperature chosen" if options.keep == "last" else "epoch and temperature chosen"
+
+
+def examples(train: Iterable[str], held_out: Iterable[str]) -> dict[str, str]:
+    """Return what a run's identity says of what it trains on and of what it holds out, by what names each of them."""
+    return {"examples to train on": _digest_lines(train), "examples held out": _digest_lines(held_out)}
+
+
+def _digest_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def digest(path: Path | None) -> str | None:

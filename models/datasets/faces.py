@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.crop import CropGeometry, crop, to_grey
 from models.datasets import fer2013
 from models.datasets.clips import check_labels
+from models.datasets.layout import name_file
 from models.datasets.near_duplicates import near_duplicates
 from models.inference import Box, UInt8
 from models.labels import LABELS
@@ -50,6 +51,10 @@ class FaceSet(Protocol):
         Pictures that cannot be read are named in the log and left out of both, so that K may be less than M.
         `channels` is 1 for grey or 3 for RGB.
         """
+        ...
+
+    def names(self, roots: Collection[Path]) -> Iterator[str]:
+        """Yield what names each picture, so that other pictures are known as others: see `layout.name_file`."""
         ...
 
 
@@ -170,6 +175,10 @@ class FaceFiles:
             return np.zeros((0, size, size, channels), np.uint8), np.zeros(0, np.int64)
         return np.stack(pictures), self.labels[kept]
 
+    def names(self, roots: Collection[Path]) -> Iterator[str]:
+        """Yield what names each picture by its file."""
+        return (name_file(path, LABELS[label], roots) for path, label in zip(self.paths, self.labels, strict=True))
+
     def _box(self, i: int, height: int, width: int) -> Box | None:
         """Return the face's box in fractions of the picture; None where it is mostly beyond it."""
         if self.boxes is None:
@@ -211,6 +220,11 @@ class Joined:
         parts = [self._one(int(i), size, channels) for i in index] or [self.first.batch(index, size, channels)]
         pictures, labels = zip(*parts, strict=True)
         return np.concatenate(pictures), np.concatenate(labels)
+
+    def names(self, roots: Collection[Path]) -> Iterator[str]:
+        """Yield what names each picture."""
+        yield from self.first.names(roots)
+        yield from self.second.names(roots)
 
     def _one(self, i: int, size: int, channels: int) -> tuple[UInt8, Index]:
         of, place = (self.first, i) if i < len(self.first) else (self.second, i - len(self.first))

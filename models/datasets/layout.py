@@ -39,7 +39,14 @@ def find_below(root: Path, name: str) -> Path | None:
 
 
 def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | None = None) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table of comma-separated values; a cell that is not there is empty.
+    """Yield the rows of a table as `read_numbered` does, without their lines' numbers."""
+    return (row for _, row in read_numbered(path, columns, heading))
+
+
+def read_numbered(
+    path: Path, columns: Collection[str], heading: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a table of comma-separated values, each with its line's number; a cell not there is empty.
 
     A byte order mark, blanks after commas and letters that are not UTF-8 are let pass.
 
@@ -56,9 +63,19 @@ def read_table(path: Path, columns: Collection[str], heading: Sequence[str] | No
         try:
             if not set(columns) <= set(reader.fieldnames or ()):
                 raise DataLayoutError(f"{path}: expected the columns {', '.join(columns)}")
-            yield from reader
+            for row in reader:
+                yield reader.line_num, row
         except csv.Error as error:
             raise DataLayoutError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def name_file(path: Path, label: str, roots: Collection[Path]) -> str:
+    """Return what names an example: its path within whichever of the roots it lies in, its label, its bytes' number.
+
+    So a folder that was moved is the same, and one to which examples came or of which some were sorted anew is not.
+    """
+    within = next((path.relative_to(root) for root in roots if path.is_relative_to(root)), path)
+    return f"{within.as_posix()} {label} {path.stat().st_size if path.is_file() else 0}"
 
 
 def draw(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[Item]:

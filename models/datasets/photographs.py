@@ -5,7 +5,7 @@ They come without an official split, so that nothing is ever judged by them.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,16 @@ import numpy as np
 
 from models.crop import Framing
 from models.datasets.faces import Index, Mask, read_picture
-from models.datasets.layout import PICTURES, DataLayoutError, draw, files_below, find_below, missing, read_table
+from models.datasets.layout import (
+    PICTURES,
+    DataLayoutError,
+    draw,
+    files_below,
+    find_below,
+    missing,
+    name_file,
+    read_table,
+)
 from models.face_path import Detector, cut_out
 from models.inference import Box, UInt8
 from models.labels import LABELS, OTHER_NAMES
@@ -61,6 +70,10 @@ class Photographs:
         """Return the pictures [M, size, size, channels] of an index [M], and their labels [M]."""
         chosen = [_as_asked(picture, size, channels) for picture in self.crops[index]]
         return np.array(chosen, np.uint8).reshape(-1, size, size, channels), self.labels[index]
+
+    def names(self, roots: Collection[Path]) -> Iterator[str]:
+        """Yield what names each photograph by its file."""
+        return (name_file(path, LABELS[label], roots) for path, label in zip(self.paths, self.labels, strict=True))
 
 
 def load(root: Path, framing: Framing, detector: Detector, per_label: int = 0, seed: int = 0) -> Photographs:

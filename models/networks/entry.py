@@ -93,6 +93,12 @@ class Entry:
         """The names of the options that `build` takes."""
         return tuple(name for name in inspect.signature(self.make).parameters if name != "pretrained")
 
+    @property
+    def counts(self) -> frozenset[str]:
+        """The names of the options that are numbers of things: those whose usual value is a whole number."""
+        usual = inspect.signature(self.make).parameters
+        return frozenset(name for name in self.options if type(usual[name].default) is int)
+
     def parameters(self, options: Mapping[str, Any] | None = None) -> int:
         """Build the network to count its parameters, those of feature fusion with its two networks'."""
         return sum(values.numel() for values in self.build(options).parameters())

@@ -1,4 +1,4 @@
-"""Print every figure of the model cards, from the weights and the data, through the code that serves.
+"""Print the figures of the model cards, from the weights and the data, through the code that serves.
 
     python -m scripts.evaluate [voice] [face] [fusion] [speed] [--ravdess DIR] [--fer2013 DIR] [--ravdess-av DIR]
                                [--savee DIR] [--concat NAME] [--folds NAME ...] [--neutral-clips N] [--json FILE]

@@ -129,7 +129,7 @@ class Card:
         """Measure the face path."""
         faces = fer2013.load(self._options.fer2013, self._options.split, QUICK_FACES if self._options.quick else 0)
         path = self._face_path()
-        kept = self.kept["face"] = {"model": path.name, "usage": fer2013.USAGES[self._options.split]}
+        kept = self.kept["face"] = {"model": path.name, "usage": faces.usage}
         kept["accuracy"], probs = face.accuracy(path.model, faces)
         self._seen = probs, faces.labels
         rows = {"crops": kept["accuracy"]}
@@ -138,7 +138,8 @@ class Card:
              *blocks.by_photograph(kept["by_photograph"]), tables.recalls(rows), tables.selective(rows),
              tables.confusion(kept["accuracy"]))  # fmt: skip
         if self._options.split == "test":
-            self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model")
+            self._note("face: usage PublicTest also chose the epoch and the temperature of the project's own model"
+                       + ("" if faces.public else "; it may be a part of this split, as may PrivateTest"))  # fmt: skip
         self._note("face: no figure by gender, FER-2013 does not say it")
         self._draw("face", "crops", probs, faces.labels)
         detector = FaceDetector(self._settings.detector_confidence)

@@ -31,7 +31,8 @@ FOUR = ("sad", "angry", "neutral", "happy")
 
 def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Path:
     """Train for an epoch; return the folder of the artefact."""
-    given = ["--epochs", 1, "--batch-size", 8, "--weights", root / "weights", "--run", root / "run", *arguments]
+    given = ["--epochs", 1, "--batch-size", 8, "--weights", root / "weights", "--run", root / "run",
+             "--overwrite", *arguments]  # fmt: skip
     monkeypatch.setattr(sys, "argv", [str(train_face.__file__), *map(str, given)])
     train_face.main()
     return root / "weights"
@@ -46,6 +47,8 @@ def fer(tmp_path: Path) -> Path:
 def test_the_usual_run_is_named_as_ever(fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
+    for part in ("examples to train on", "examples held out"):
+        assert len(known.pop(part)) == 64
     assert known == asdict(Recipe(epochs=1, batch_size=8, lr=2e-3, mixup=0.0, patience=45)) | {
         "network": {"width": 8}, "balance": 0.4, "pictures": [28, 28], "start": None, "teacher": None, "trust": 0.3,
         "small": 0.6,
@@ -65,7 +68,10 @@ def test_a_network_of_four_labels_runs_in_the_stream(
     assert (info.network, info.options, info.labels) == ("mini_xception", {"width": 8, "classes": 4}, FOUR)
     assert (info.size, info.channels, info.geometry) == (48, 1, FER2013)
     assert len(info.neutral) == 7 and info.neutral[LABELS.index("fear")] == 0
-    assert "Labels: sad, angry, neutral, happy" in (weights / "four.md").read_text()
+    card = (weights / "four.md").read_text()
+    assert "Labels: sad, angry, neutral, happy" in card
+    assert "on the 16 pictures of the split `test` of a folder that holds not PublicTest alone, which" in card
+    assert "never reads usage PrivateTest" not in card
 
     for path in SHIPPED.glob("audio_bilstm.*"):
         shutil.copy(path, weights)
@@ -157,6 +163,8 @@ def test_published_weights_are_trained_in_two_phases(
         (["--option", "hidden"], "not NAME=VALUE"),
         (["--pretrained"], "nobody publishes weights for face_resnet"),
         (["--epochs", "1", "2"], "--epochs takes one number\n"),
+        (["--width", "0"], "argument --width: '0' is not a whole number from 1 on"),
+        (["--option", "width=0"], "width=0: it is a number of things, from 1 on"),
         (["--epochs", "0"], "'0' is not a whole number from 1 on"),
         (["--batch-size", "-8"], "'-8' is not a whole number from 1 on"),
         (["--threads", "-1"], "'-1' is not a whole number from 1 on"),
@@ -206,6 +214,12 @@ def test_photographs_are_trained_on_as_well(
     weights = train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
     assert known["pictures"] == [29, 28]
+    (tmp_path / "photos" / "happiness").rename(tmp_path / "photos" / "sadness")
+    with pytest.raises(SystemExit, match="is of another run, with other examples to train on: remove it"):
+        train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
+    shutil.move(fer / "test" / "sad" / "0.png", fer / "test" / "fear" / "9.png")
+    with pytest.raises(SystemExit, match="with other examples to train on, examples held out: remove it"):
+        train(tmp_path, monkeypatch, "--fer2013", fer, "--width", 8, "--photographs", tmp_path / "photos")
     assert (
         "29 pictures of usage Training (those that `test` has too left out) and of photographs (photos)"
         in (weights / "fer_resnet.md").read_text()

@@ -15,7 +15,7 @@ from models.loading import load_fusion
 from models.registry import build
 from models.torch_engine import Calibrated
 from scripts import train_fusion
-from tests.models.datasets.trees import faces_tree, write_film, write_sound
+from tests.models.datasets.trees import faces_tree, write_film, write_picture, write_sound
 from tests.models.voices import ravdess_tree
 
 SMALL = ["--option", "voice=cnn_mfcc", "--option", "face=mini_xception", "--option", 'face_options={"width": 8}',
@@ -24,7 +24,8 @@ SMALL = ["--option", "voice=cnn_mfcc", "--option", "face=mini_xception", "--opti
 
 def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Path:
     """Train for an epoch of few batches; return the folder of the artefact."""
-    given = ["--weights", root / "weights", "--run", root / "run", "--batch-size", 4, "--windows", 1, *arguments]
+    given = ["--weights", root / "weights", "--run", root / "run", "--batch-size", 4, "--windows", 1,
+             "--overwrite", *arguments]  # fmt: skip
     monkeypatch.setattr(sys, "argv", [str(train_fusion.__file__), *map(str, given)])
     train_fusion.main()
     return root / "weights"
@@ -122,6 +123,10 @@ def test_pairs_of_one_label_are_called_synthetic_and_leave_the_features_alone(
     assert "Data: synthetic: 24 clips of 3 speakers" in card and "synthetic pairs of ravdess-02, ravdess-03" in card
     assert "synthetic scenes" in said
     assert "Started from: `ears` and `eyes`, left as they are" in card
+    write_picture(tmp_path / "fer" / "test" / "sad" / "0.png")
+    with pytest.raises(SystemExit, match="is of another run, with other examples held out: remove it"):
+        train(tmp_path, monkeypatch, "--voice", tmp_path / "ears.pt", "--face", tmp_path / "eyes.pt", "--synthetic",
+              "--ravdess", tmp_path / "ravdess", "--fer2013", tmp_path / "fer", "--epochs", 1)  # fmt: skip
 
 
 def test_everything_is_trained_in_a_second_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from models.torch_engine import Calibrated
 from models.training import Recipe
 from scripts import train_voice
 from tests.models.datasets import test_meld
+from tests.models.datasets.trees import write_sound
 from tests.models.voices import ravdess_tree
 
 SHIPPED = Path(__file__).resolve().parents[2] / "weights"
@@ -38,19 +39,19 @@ def train(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Pa
     """Train for an epoch of two batches; return the folder of the artefact."""
     weights = root / "weights"
     command(monkeypatch, "--epochs", 1, "--batches", 2, "--batch-size", 8, "--weights", weights, "--run", root / "run",
-            *arguments)  # fmt: skip
+            "--overwrite", *arguments)  # fmt: skip
     train_voice.main()
     return weights
 
 
 def listed(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Split[Clip]:
-    command(monkeypatch, *arguments)
+    command(monkeypatch, "--name", "any", *arguments)
     return train_voice.listed(train_voice.arguments())
 
 
 def said(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[str, ...]:
     """Return the labels that such a command is about."""
-    command(monkeypatch, *arguments)
+    command(monkeypatch, "--name", "any", *arguments)
     labels: tuple[str, ...] = train_voice.arguments().labels
     return labels
 
@@ -73,19 +74,25 @@ def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_usual_run_is_named_as_ever(ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_run_is_named_as_ever(
+    ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = train(tmp_path, monkeypatch, "--ravdess", ravdess, "--channels", 16, "--hidden", 12)
     known = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["identity"]
     recipe = Recipe(epochs=1, batch_size=8, lr=3e-3, ema_decay=0.995, mixup=0.0, label_smoothing=0.05, patience=1)
+    for part in ("examples to train on", "examples held out"):
+        assert len(known.pop(part)) == 64
     assert known == asdict(recipe) | {
         "fold": None, "heard": ["ravdess-02", "ravdess-03", "ravdess-04", "ravdess-05"],
         "network": {"adaptive": True, "channels": 16, "hidden": 12, "dropout": 0.2},
         "mix": {"batches": 2, "known": 0.5, "non_speech": 0.08},
     }  # fmt: skip
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("recipe"))
+    assert told.startswith("recipe: epochs 1, batch size 8, lr 0.003, ") and ", patience 1, " in told
     info = Calibrated.load(weights / "audio_bilstm.pt").info
     assert info.adaptive and info.labels == LABELS and info.heard == tuple(known["heard"])
     assert "16 clips of 2 speakers: RAVDESS" in (weights / "audio_bilstm.md").read_text()
-    command(monkeypatch, "--ravdess", ravdess, "--patience", 3)
+    command(monkeypatch, "--ravdess", ravdess, "--patience", 3, "--name", "other")
     assert [phase.patience for phase in train_voice.arguments().phases] == [3]
 
 
@@ -144,13 +151,36 @@ def test_a_killed_run_goes_on(ravdess: Path, tmp_path: Path, monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "killed", monkeypatch, *given)
     assert not list((tmp_path / "killed" / "weights").iterdir())
-    killed = train(tmp_path / "killed", monkeypatch, *given)
+    monkeypatch.setattr("scripts.training_options.commit", lambda: "abcdef0")  # as if the code were another by then
+    killed = train(tmp_path / "killed", monkeypatch, *given, "--threads", 1)
     assert len(judged) == 4  # one epoch was kept, the other two came after
+    card = (killed / "cnn_mfcc.md").read_text()
+    (made,) = (line for line in card.splitlines() if line.startswith("- Made by "))
+    assert made.endswith(", taken up again at abcdef0") and "--threads" not in made
+    monkeypatch.setattr("scripts.training_options.commit", lambda: "abcdef1")
+    assert train(tmp_path / "killed", monkeypatch, *given) == killed
+    assert (killed / "cnn_mfcc.md").read_text() == card
     one, other = (torch.load(weights / "cnn_mfcc.pt", weights_only=True)["state"] for weights in (whole, killed))
     for key, values in one.items():
         torch.testing.assert_close(other[key], values, rtol=0, atol=0)
-    with pytest.raises(SystemExit, match="is of another run"):
+    with pytest.raises(SystemExit, match=r"is of another run, with other .*\blabels\b"):
         train(tmp_path / "killed", monkeypatch, *given, "--labels", ",".join(FOUR))
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips that are added can move a person from what is held out to what is trained on."""
+    own = tmp_path / "own"
+    for speaker in range(4):
+        for label in ("happy", "sad"):
+            write_sound(own / f"{speaker}" / label / "1.wav", seconds=1.2, hertz=200 + 60 * speaker)
+    given = ("--model", "cnn_mfcc", "--labels", "happy,sad", "--data", "own")
+    train(tmp_path, monkeypatch, *given, own)
+    own = own.rename(tmp_path / "moved")  # the same data
+    train(tmp_path, monkeypatch, *given, own)
+    for clip in range(2, 9):
+        write_sound(own / "0" / "sad" / f"{clip}.wav", seconds=1.2)
+    with pytest.raises(SystemExit, match=r"is of another run, with other examples to train on.*: remove it"):
+        train(tmp_path, monkeypatch, *given, own)
 
 
 def test_a_run_goes_on_from_the_weights_of_another(
@@ -164,6 +194,32 @@ def test_a_run_goes_on_from_the_weights_of_another(
     torch.testing.assert_close(other[weight], one[weight], rtol=0, atol=1e-6)
     with pytest.raises(SystemExit, match="cannot be built like this"):
         train(tmp_path / "third", monkeypatch, *given, "--start", first, "--option", "hidden=16")
+
+
+def test_the_terms_of_what_it_learnt_from_are_in_its_card_and_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped artefact says nothing of its data itself, the card beside it does; a card that is lost is named."""
+    for speaker in range(3):
+        for label in LABELS:
+            write_sound(tmp_path / "own" / f"{speaker}" / label / "1.wav", seconds=1.2, hertz=200 + 60 * speaker)
+    given = ("--data", "own", tmp_path / "own", "--lr", 0, "--batch-size", 2)
+    shipped = SHIPPED / "audio_bilstm.pt"
+    weights = train(tmp_path / "a", monkeypatch, *given, "--start", shipped, "--teacher", shipped)
+    first = (weights / "audio_bilstm_own.md").read_text()
+    (licence,) = (line for line in first.splitlines() if line.startswith("- Licence: recordings or pictures of one's"))
+    for term in ("CC BY-NC-SA 4.0", "SAVEE (Haq & Jackson 2010): for research", "CC BY-NC-ND 4.0"):
+        assert licence.count(term) == 1
+    (data,) = (line for line in first.splitlines() if line.startswith("- Data: "))
+    assert "by way of `audio_bilstm`, which it learnt from: 4180 clips of 22 speakers: RAVDESS" in data
+    (weights / "audio_bilstm_own.md").unlink()  # the artefact says it all
+    pupil = train(tmp_path / "b", monkeypatch, *given, "--teacher", weights / "audio_bilstm_own.pt",
+                  "--model", "cnn_mfcc")  # fmt: skip
+    assert licence.removeprefix("- Licence: ") in (pupil / "cnn_mfcc_own.md").read_text()
+    shutil.copy(shipped, tmp_path / "alone.pt")
+    weights = train(tmp_path / "c", monkeypatch, *given, "--start", tmp_path / "alone.pt")
+    card = (weights / "audio_bilstm_own.md").read_text()
+    assert card.count("by way of `audio_bilstm`, which it learnt from: see the card of alone.pt") == 2
 
 
 def test_published_weights_are_trained_in_two_phases(
@@ -195,7 +251,9 @@ def test_published_weights_are_trained_in_two_phases(
     torch.testing.assert_close(runs[0]["network"][conv], published[conv.removeprefix("backbone.")], rtol=0, atol=0)
     assert len(runs[0]["optimizer"]["state"]) == 2  # the classifier's weight and bias
     assert len(runs[1]["optimizer"]["state"]) > 2
-    assert f"Started from: huggingface.co/{known.weights.hub}" in (weights / "mobilevit_xs.md").read_text()
+    card = (weights / "mobilevit_xs.md").read_text()
+    assert f"Started from: huggingface.co/{known.weights.hub}" in card
+    assert f"by way of `huggingface.co/{known.weights.hub}`, which it learnt from: {known.weights.licence}" in card
     assert "pretrained" not in Calibrated.load(weights / "mobilevit_xs.pt").info.options
 
 
@@ -262,6 +320,7 @@ def test_the_published_split_is_taken_where_it_is_asked_for(tmp_path: Path, monk
         (["--labels", "happy,calm"], "no label calm"),
         (["--labels", "happy"], "not two or more"),
         (["--option", "hiden=3"], "audio_bilstm takes no option hiden"),
+        (["--hidden", "-3"], "argument --hidden: '-3' is not a whole number from 1 on"),
         (["--option", "hidden"], "not NAME=VALUE"),
         (["--option", "hidden=many"], "audio_bilstm cannot be built like this"),
         (["--model", "wav2vec2", "--option", "size=huge"], "no size 'huge'"),
@@ -297,6 +356,26 @@ def test_where_the_artefact_cannot_be_written_nothing_is_trained(
     with pytest.raises(SystemExit, match=r"nothing can be written to .*weights: File exists"):
         train(tmp_path, monkeypatch, "--ravdess", ravdess)
     assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_an_artefact_that_is_there_is_replaced_only_where_that_is_asked_for(
+    ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "cnn_mfcc.onnx").write_bytes(b"somebody's")
+    (weights / "cnn_mfcc_int8.onnx").write_bytes(b"made of it")
+    command(monkeypatch, "--model", "cnn_mfcc", "--ravdess", ravdess, "--weights", weights)
+    told = (
+        r"^.*weights has cnn_mfcc\.onnx already: give another --name or --weights DIR, or --overwrite; "
+        r"cnn_mfcc_int8\.onnx, made of it, would be of another network then$"
+    )
+    with pytest.raises(SystemExit, match=told):
+        train_voice.main()
+    assert (weights / "cnn_mfcc.onnx").read_bytes() == b"somebody's" and len(list(weights.iterdir())) == 2
+    train(tmp_path, monkeypatch, "--model", "cnn_mfcc", "--ravdess", ravdess)
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote "))
+    assert said.startswith(f"wrote {weights / 'cnn_mfcc'}.pt, cnn_mfcc.onnx and cnn_mfcc.md; cnn_mfcc_int8.onnx is of")
 
 
 @pytest.mark.parametrize(

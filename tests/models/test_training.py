@@ -13,6 +13,7 @@ from torch import nn
 
 from models.artefact import ArtefactError
 from models.calibration import reference
+from models.checkpoint import DamagedRunError
 from models.datasets import fer2013
 from models.distillation import Teachers
 from models.face_batches import FaceCrops
@@ -110,6 +111,15 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     for recipe, about in ((RECIPE, {"fold": 1}), (Recipe(epochs=9, device="cpu"), {"fold": 0})):
         with pytest.raises(ValueError, match="another run"):
             fit(classifier(), examples, 6, accuracy, recipe, tmp_path, about)
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    fit(classifier(), examples, 6, accuracy, replace(RECIPE, epochs=1), tmp_path, {})
+    whole = (tmp_path / "last.pt").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"nothing"):
+        (tmp_path / "last.pt").write_bytes(content)
+        with pytest.raises(DamagedRunError, match=r"last\.pt is no checkpoint that can be read: remove it"):
+            fit(classifier(), examples, 6, accuracy, replace(RECIPE, epochs=1), tmp_path, {})
 
 
 def test_training_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
@@ -222,7 +232,7 @@ class Faces:
         """Return the artefact."""
         run(train_face, self._monkeypatch, "--fer2013", self.root / "fer", "--run", self.root / name,
             "--weights", self.root, "--width", 8, "--epochs", 1, "--batch-size", 16, "--name", name,
-            *arguments)  # fmt: skip
+            "--overwrite", *arguments)  # fmt: skip
         return self.root / f"{name}.pt"
 
     def loss(self, name: str) -> float:
@@ -281,7 +291,7 @@ def test_a_teacher_may_see_each_picture_once_as_it_is_and_mirrored(faces: Faces,
 
     def asked(path: Path) -> torch.Tensor:
         teachers = Teachers([path], "face", LABELS, torch.device("cpu"), 1)
-        return teachers.about_pictures(train, tmp_path / "run" / "taught.npz")
+        return teachers.about_pictures(train, tmp_path / "run" / "taught.npz", "these")
 
     for path in (teacher, other):  # what one said is not taken for what the other says
         with torch.inference_mode():

@@ -21,7 +21,9 @@ NUMBERS = {
     ("name", "heading"),
     [("fer2013.csv", ["emotion", "pixels", "Usage"]), ("icml_face_data.csv", ["emotion", " pixels", " Usage"])],
 )
-def test_folders_and_table_hold_the_same(tmp_path: Path, name: str, heading: list[str]) -> None:
+def test_folders_and_table_hold_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, heading: list[str]
+) -> None:
     faces_tree(tmp_path / "folders")
     from_folders = fer2013.load(tmp_path / "folders", "test")
     with (tmp_path / name).open("w", newline="") as file:
@@ -29,9 +31,12 @@ def test_folders_and_table_hold_the_same(tmp_path: Path, name: str, heading: lis
         writer.writerow(heading)
         writer.writerow([0, " ".join(["7"] * 48 * 48), "PrivateTest"])
         writer.writerow([0, "1 2 3", "PublicTest"])  # damaged: left out
+        writer.writerow(["x", "1 2 3", "PublicTest"])
         for image, label in zip(from_folders.images, from_folders.labels, strict=True):
             writer.writerow([NUMBERS[LABELS[label]], " ".join(map(str, image.ravel())), "PublicTest"])
     from_table = fer2013.load(tmp_path, "test")
+    assert "line 4: the emotion 'x' is none of 0-6; line 3: " in caplog.text
+    assert from_table.public and not from_folders.public  # it holds 21 pictures
     np.testing.assert_array_equal(from_table.images, from_folders.images)
     np.testing.assert_array_equal(from_table.labels, from_folders.labels)
     assert len(fer2013.load(tmp_path / name, "final")) == 1
@@ -79,5 +84,30 @@ def test_a_wrong_tree_is_told_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataLayoutError, match="expected the columns emotion, pixels, Usage"):
         fer2013.load(tmp_path, "test")
     table.write_text("emotion,pixels,Usage\n7,1 2 3,PublicTest\n")
-    with pytest.raises(DataLayoutError, match="the emotion '7' is none of 0-6"):
+    with pytest.raises(DataLayoutError, match="no picture of usage PublicTest that can be used"):
         fer2013.load(tmp_path, "test")
+
+
+def test_folders_are_known_by_other_names_and_those_that_are_not_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faces_tree(tmp_path)
+    whole = fer2013.load(tmp_path, "train")
+    for old, new in (("fear", "Fearful"), ("sad", "Sad"), ("happy", "joy")):
+        (tmp_path / "train" / old).rename(tmp_path / "train" / new)
+    known = fer2013.load(tmp_path, "train")
+    np.testing.assert_array_equal(known.images, whole.images[whole.labels != LABELS.index("happy")])
+    assert "what is in folders that are no label: joy" in caplog.text
+    assert "train has no picture of happy" in caplog.text
+
+
+def test_public_test_is_called_so_where_it_has_its_number_of_pictures(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces_tree(tmp_path)
+    both = fer2013.load(tmp_path, "test", per_class=1)
+    assert both.usage == "split `test` of a folder, 21 pictures"
+    assert "test is not usage PublicTest, or not alone: it has 21 pictures instead of 3589" in caplog.text
+    monkeypatch.setattr(fer2013, "PUBLIC", 21)
+    public = fer2013.load(tmp_path, "test", per_class=1)
+    assert public.told == "the 7 pictures of the split `test` (usage PublicTest in fer2013.csv)"
