@@ -18,7 +18,7 @@ const LEAST_PROBABILITY = 1e-6;
 /** How many windows' worth of belief there is in a person being like all others (empirical Bayes). */
 const PRIOR_WINDOWS = 3;
 /** Deviation of a window's coefficients, on average: what varies less is no speech. */
-const LEAST_VARIATION = 0.42;
+const LEAST_VARIATION = 0.4;
 /** The least square of a deviation that a reference goes by. */
 const LEAST_SQUARE = 0.05;
 const MOST_SHIFT = 4;
