@@ -15,7 +15,7 @@ import numpy as np
 
 from app.protocol import Calibration, CalibrationState
 from app.settings import Settings
-from models.calibration import REFERENCE, reference
+from models.calibration import REFERENCE, is_speech, reference
 from models.inference import Float32, Traits
 
 Path = Literal["voice", "face"]
@@ -114,8 +114,11 @@ class Calibrator:
     def hear(self, at: float, probs: Float32, statistics: Float32 | None) -> None:
         """Take the answer [7] about the window that ended at time `at`, and the statistics [80] of an adaptive model.
 
-        `probs` are as the model gave them. A window that began before the start is none of the reading.
+        `probs` are as the model gave them. A window that began before the start is none of the reading, nor is one in
+        which nobody speaks, as far as statistics tell.
         """
+        if statistics is not None and not is_speech(statistics):
+            return
         reading = statistics if self._voice.adaptive else probs
         if reading is not None and self.learns("voice"):
             self._take("voice", at - self._window, reading)

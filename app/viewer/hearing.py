@@ -51,7 +51,6 @@ class Hearing:
         self._levelled = 0  # position up to which results told the level
         self._judged = 0  # position of the sound whose newest window the gate looked at last
         self._silent = True
-        self._speaks = True  # somebody, in the newest window that was heard
         self._newest_at: float | None = None
         self._newest_id: int | None = None
         self._heard_id: int | None = None
@@ -90,15 +89,9 @@ class Hearing:
             return None
         return Window(self._window(), self._newest_id, now, arrived, self._reference)
 
-    def heard(self, window: Window, probs: Float32 | None, now: float) -> None:
-        """Take the probabilities [7] of a window, None where nobody speaks in it.
-
-        What came too late, or was asked with another reference, is void.
-        """
-        if now - window.at > self._stale_after or window.reference is not self._reference:
-            return
-        self._speaks = probs is not None
-        if probs is not None:
+    def heard(self, window: Window, probs: Float32, now: float) -> None:
+        """Take the probabilities [7] of a window; what came too late, or was asked with another reference, is void."""
+        if now - window.at <= self._stale_after and window.reference is self._reference:
             self.answers.add(probs, window.at)
             self._heard_id = window.id
 
@@ -121,7 +114,7 @@ class Hearing:
         if self._is_warming():
             return "warming", None
         probs = self.answers.mean(now)
-        if self._is_silence() or not self._speaks:
+        if self._is_silence():
             return "silence", probs
         if probs is None:  # there is voice, but no answer about it yet
             return "warming", None
@@ -145,4 +138,3 @@ class Hearing:
         self._chunks.clear()
         self.answers.clear()
         self._covered = self._levelled = self._judged = 0
-        self._speaks = True

@@ -11,7 +11,6 @@ from app.viewer.fusing import Fusing, Pair
 from app.viewer.fusion import late_fusion, sayable, top_k, top_label
 from app.viewer.hearing import Hearing, Window
 from app.viewer.seeing import Picture, Seeing
-from models.calibration import is_speech
 from models.inference import FaceReading, Float32, Int16, Traits
 from models.labels import LABELS
 
@@ -134,12 +133,8 @@ class Session:
     def heard(self, window: Window, probs: Float32, now: float, statistics: Float32 | None = None) -> None:
         """Take the voice model's probabilities [7] of a window, and its statistics [80] where the model is adaptive.
 
-        By these a noise in which nobody speaks is known, and counts as silence. An answer that came too late is not
-        shown, but teaches: it is of the person, not of the moment.
+        An answer that came too late is not shown, but teaches: it is of the person, not of the moment.
         """
-        if statistics is not None and not is_speech(statistics):
-            self._hearing.heard(window, None, now)
-            return
         self._calibrator.hear(window.at, probs, statistics)
         self._hearing.heard(window, probs, now)
         self._fusing.heard(window, now)

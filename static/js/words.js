@@ -7,7 +7,7 @@ export { LABELS };
 const STATES = {
   voice: {
     ok: "Hearing a voice",
-    silence: "No voice",
+    silence: "Silence",
     warming: "Warming up",
     absent: "No sound arrives",
   },
@@ -123,7 +123,7 @@ export function unknownWords(path) {
  * `by` is what fused: late fusion stands in for a model that has no answer.
  */
 export function stateWords(path, state, label, weight, by) {
-  if (state === "silence" && label !== null) return "No voice, last heard";
+  if (state === "silence" && label !== null) return "Silence, last heard";
   if (path === "fused" && state === "ok" && weight === 1) return "Voice only, by weight";
   if (path === "fused" && state === "ok" && weight === 0) return "Face only, by weight";
   if (path === "fused" && by === "late" && weight === null) return "Voice and face, late fusion";

@@ -201,7 +201,7 @@ def test_person_is_seen_and_heard_and_stop_releases_the_devices(open_page: Open)
     top = page.locator("#top5 .name").all_inner_texts()
     assert len(set(top)) == 5
     assert set(top) <= set(CAPITALISED)
-    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|No voice, last heard"))
+    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|Silence, last heard"))
     expect(page.locator("#face .state")).to_have_text("Face found")
     expect(page.locator("#delay-frame")).to_have_text(MILLISECONDS)
     expect(page.locator("#delay-audio")).to_have_text(MILLISECONDS)
@@ -252,7 +252,7 @@ def test_face_box_lies_on_the_face_of_the_mirrored_preview(open_page: Open) -> N
 def test_silence_and_an_empty_room_are_said_in_words(open_page: Open) -> None:
     page = open_page("nobody")
     start(page)
-    expect(page.locator("#voice .state")).to_have_text("No voice")
+    expect(page.locator("#voice .state")).to_have_text("Silence")
     expect(page.locator("#face .state")).to_have_text("No face in the picture")
     expect(page.locator("#fused .state")).to_have_text("Nothing to go by yet")
     for path in ("voice", "face", "fused"):
@@ -357,7 +357,7 @@ def test_unplugged_camera_is_said_and_the_voice_goes_on(open_page: Open) -> None
     }""")
     expect(page.get_by_role("alert")).to_contain_text("The camera was unplugged")
     expect(page.locator("#sign")).to_have_text("Analysing microphone")
-    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|No voice"))
+    expect(page.locator("#voice .state")).to_have_text(re.compile("Hearing a voice|Silence"))
 
 
 def test_paused_camera_is_said_until_it_goes_on(open_page: Open) -> None:

@@ -18,7 +18,7 @@ const LEAST_PROBABILITY = 1e-6;
 /** How many windows' worth of belief there is in a person being like all others (empirical Bayes). */
 const PRIOR_WINDOWS = 3;
 /** Deviation of a window's coefficients, on average: what varies less is no speech. */
-const LEAST_VARIATION = 0.4;
+const LEAST_VARIATION = 0.42;
 /** The least square of a deviation that a reference goes by. */
 const LEAST_SQUARE = 0.05;
 const MOST_SHIFT = 4;
@@ -109,9 +109,11 @@ export class Calibrator {
 
   /**
    * Take the answer about the window that ended at time `at`, as the model gave it, and the statistics of an
-   * adaptive model. A window that began before the start is none of the reading.
+   * adaptive model. A window that began before the start is none of the reading, nor is one in which nobody speaks, as
+   * far as statistics tell.
    */
   hear(at, probs, statistics) {
+    if (statistics !== null && !isSpeech(statistics)) return;
     const reading = this.#traits.voice.adaptive ? statistics : probs;
     if (reading !== null && this.learns("voice")) this.#take("voice", at - this.#window, reading);
   }

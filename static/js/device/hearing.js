@@ -20,7 +20,6 @@ export class Hearing {
   #newestId = null;
   #heardId = null;
   #reference = null;
-  #speaks = true; // somebody, in the newest window that was heard
 
   constructor(settings, sharpening) {
     /** The history that is shown. */
@@ -67,14 +66,9 @@ export class Hearing {
     return { samples, id: this.#newestId, at: now, arrived: this.#newestAt, reference: this.#reference };
   }
 
-  /**
-   * Take the probabilities of a window, null where nobody speaks in it; what came too late, or was asked with another
-   * reference, is void.
-   */
+  /** Take the probabilities of a window; what came too late, or was asked with another reference, is void. */
   heard(window, probs, now) {
     if (now - window.at > this.#staleAfter || window.reference !== this.#reference) return;
-    this.#speaks = probs !== null;
-    if (probs === null) return;
     this.answers.add(probs, window.at);
     this.#heardId = window.id;
   }
@@ -97,7 +91,7 @@ export class Hearing {
     if (!this.isLive(now)) return { state: "absent", probs: null };
     if (this.#isWarming()) return { state: "warming", probs: null };
     const probs = this.answers.mean(now);
-    if (!this.#speaks || isSilence(this.#window(), this.#silenceRms)) return { state: "silence", probs };
+    if (isSilence(this.#window(), this.#silenceRms)) return { state: "silence", probs };
     return { state: probs === null ? "warming" : "ok", probs }; // no answer about this voice yet
   }
 
@@ -115,6 +109,5 @@ export class Hearing {
     this.#chunks = [];
     this.answers.clear();
     this.#covered = this.#levelled = 0;
-    this.#speaks = true;
   }
 }

@@ -19,7 +19,7 @@
  */
 
 import { LABELS } from "../labels.js";
-import { Calibrator, isSpeech } from "./calibration.js";
+import { Calibrator } from "./calibration.js";
 import { lateFusion, sayable, topK, topLabel } from "./fusion.js";
 import { Hearing } from "./hearing.js";
 import { rounded } from "./rounding.js";
@@ -113,10 +113,6 @@ export class Session {
    * came too late is not shown, but teaches: it is of the person, not of the moment.
    */
   heard(window, probs, now, statistics = null) {
-    if (statistics !== null && !isSpeech(statistics)) {
-      this.#hearing.heard(window, null, now); // a noise in which nobody speaks counts as silence
-      return;
-    }
     this.#calibrator.hear(window.at, probs, statistics);
     this.#hearing.heard(window, probs, now);
   }

@@ -124,6 +124,13 @@ def test_a_window_that_began_before_the_start_does_not_count():
     assert calibrator.status.heard == 1 / NEEDED
 
 
+def test_a_window_in_which_nobody_speaks_does_not_count():
+    calibrator = new_calibrator(ADAPTIVE, PLAIN)
+    calibrator.start(10.0)
+    calibrator.hear(11.0, probabilities(1.0), STATISTICS / np.float32(20))
+    assert calibrator.status.heard == 0.0
+
+
 def test_nothing_is_collected_before_the_start_or_after_the_end():
     calibrator = new_calibrator(ADAPTIVE)
     calibrator.hear(1.0, probabilities(1.0), STATISTICS)

@@ -32,7 +32,6 @@ from models.labels import LABELS
 
 SECOND = 16_000
 LOUD, QUIET = tone(SECOND), tone(SECOND, 3)
-HUM = np.full(SECOND, 5000, np.int16)  # as loud, and the same all the time
 
 
 ADAPTIVE, KNOWN, SURER, PLAIN = Traits(adaptive=True), Traits(neutral=NEUTRAL), Traits(sharpening=0.5), Traits()
@@ -167,34 +166,6 @@ def test_silence_is_not_asked_about_and_shows_the_history_until_it_has_aged_out(
     result = session.result(3.1)
     assert states(result) == ("silence", "absent", "none")
     assert (result.voice.label, result.used.audio) == (None, None)
-
-
-def test_a_noise_in_which_nobody_speaks_counts_as_silence():
-    session = new_session(voice=ADAPTIVE, voice_smoothing=2)
-    session.receive_audio(LOUD, 1, 1.0)
-    hear(session, 1.0)
-    for now in (1.5, 2.0):
-        session.receive_audio(HUM[:8000], 2, now)
-        hear(session, now)  # half a voice, then none
-    before, result = session.result(1.9), session.result(2.0)
-    assert (result.voice.state, result.used.audio) == ("silence", 2)
-    assert result.voice.probs == before.voice.probs != {}
-    session.receive_audio(HUM[:8000], 3, 4.0)
-    hear(session, 4.0)
-    result = session.result(4.0)
-    assert (result.voice.state, result.voice.probs, result.used.audio) == ("silence", {}, None)
-    session.receive_audio(LOUD, 4, 5.0)
-    hear(session, 5.0)
-    assert session.result(5.0).voice.state == "ok"
-
-
-def test_a_noise_teaches_nothing_and_has_no_part_in_fusion():
-    session = new_session(voice=ADAPTIVE, fusion=PLAIN)
-    calibrate(session, "start")
-    live(session, 0.0, 24, sound=HUM, jpeg=FACE)
-    status = session.calibration
-    assert (status.state, status.voice, status.heard) == ("failed", False, 0.0)
-    assert session.take_pair(24.0) is None
 
 
 def test_a_microphone_that_stops_does_not_speak_on():
