@@ -117,7 +117,7 @@ class Calibrator:
         `probs` are as the model gave them. A window that began before the start is none of the reading, nor is one in
         which nobody speaks, as far as statistics tell.
         """
-        if statistics is not None and not is_speech(statistics):
+        if self._since is None or (statistics is not None and not is_speech(statistics)):
             return
         reading = statistics if self._voice.adaptive else probs
         if reading is not None and self.learns("voice"):

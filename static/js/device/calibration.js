@@ -113,7 +113,7 @@ export class Calibrator {
    * far as statistics tell.
    */
   hear(at, probs, statistics) {
-    if (statistics !== null && !isSpeech(statistics)) return;
+    if (this.#since === null || (statistics !== null && !isSpeech(statistics))) return;
     const reading = this.#traits.voice.adaptive ? statistics : probs;
     if (reading !== null && this.learns("voice")) this.#take("voice", at - this.#window, reading);
   }
