@@ -71,7 +71,7 @@ class Flawed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def predict(self, *questions: Any) -> Any:
+    def answer(self, *questions: Any) -> Any:
         """Answer as the voice model does, or not."""
         match self._faults.strike(self._part):
             case "voice fails":
@@ -79,8 +79,9 @@ class Flawed:
             case "voice's thread dies":
                 raise SystemExit
             case "voice is not a number":
-                return self._real.predict(*questions) * np.nan
-        return self._real.predict(*questions)
+                probs, statistics = self._real.answer(*questions)
+                return probs * np.nan, statistics
+        return self._real.answer(*questions)
 
     def analyse(self, *questions: Any) -> Any:
         """Answer as the face path does, or not."""

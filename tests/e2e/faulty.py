@@ -60,6 +60,11 @@ class Faulty:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
+    def answer(self, *questions: Any) -> Any:
+        spoilt = obey(self._part)
+        probs, statistics = self._model.answer(*questions)
+        return probs * (np.nan if spoilt else 1), statistics
+
     def predict(self, *questions: Any) -> Any:
         spoilt = obey(self._part)
         return self._model.predict(*questions) * (np.nan if spoilt else 1)
