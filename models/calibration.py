@@ -13,7 +13,7 @@ PRIOR_WINDOWS = 3.0
 LEAST_VARIATION = 0.42
 """Deviation of a window's coefficients, on average, all people's being 1: what varies less is no speech.
 
-Looked at by hand: a fan, a hum, hisses, knocks and a siren alone stay below; of windows of RAVDESS that pass the gate
+Looked at by hand: a fan, a hum, hisses, knocks and half of a siren stay below; of windows of RAVDESS that pass the gate
 one in a hundred does, most of them shouted, and with street or white noise 10 dB below the speech one in twenty.
 """
 
