@@ -74,7 +74,7 @@ def _load(settings: Settings, telemetry: Telemetry) -> Inference:
                 f"INFERENCE_BACKEND=ray: the package {error.name} is not installed; requirements-cluster.txt has it"
             ) from error
         return connect(settings)
-    models = load_models(settings)
+    models = load_models(settings, lost=telemetry.metrics.faces_lost.inc)
     if settings.quick_check:
         accuracy = quick_check(settings, find_examples(settings), models.voice, models.face.model)
         log.info("Quick accuracy check\n%s", accuracy.table())

@@ -4,7 +4,7 @@ The engines and the face path are imported where they are used: the server's oth
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
@@ -42,21 +42,27 @@ class Models(NamedTuple):
     more_faces: tuple[FacePath, ...] = ()
 
 
-def load_models(settings: Settings) -> Models:
-    """Load all models in this process.
+def load_models(settings: Settings, lost: Callable[[], None] | None = None) -> Models:
+    """Load all models; faces in processes of their own where the settings say so.
+
+    Args:
+        settings: Say which models.
+        lost: Called whenever such a process was lost.
 
     Raises:
         LoadingError: an artefact is missing or damaged, or the engine is not installed.
     """
     fusion = load_fusion(settings)
     if settings.face_processes:
-        return _with_processes(settings, fusion)
+        return _with_processes(settings, fusion, lost)
     voice = load_voice(settings)
     face, fallback = load_face(settings, fusion)
     return Models(voice, face, fusion, fallback, _twins(face, settings))
 
 
-def _with_processes(settings: Settings, fusion: "OnnxFusion | TorchFusion | None") -> Models:
+def _with_processes(
+    settings: Settings, fusion: "OnnxFusion | TorchFusion | None", lost: Callable[[], None] | None
+) -> Models:
     from app.inference.processes import LostError, NotLoadedError, started
 
     framing = None if fusion is None else Framing(fusion.size, fusion.channels, fusion.geometry)
@@ -66,6 +72,7 @@ def _with_processes(settings: Settings, fusion: "OnnxFusion | TorchFusion | None
             _order(settings, framing),
             settings.inference_timeout,
             log_json=settings.log_format == "json",
+            lost=lost,
         ) as faces:
             voice = load_voice(settings)  # meanwhile
     except (LostError, NotLoadedError, OSError) as fault:

@@ -8,7 +8,7 @@ import ctypes
 import logging
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Final, Literal
 
@@ -55,6 +55,7 @@ class FaceProcess:
         order: What the process is to load.
         patience: Seconds after which an answer counts as lost.
         log_json: Whether the process logs as JSON.
+        lost: Called, on the thread that asked, when the process was lost.
 
     Attributes:
         fallback: Why the preferred face model could not be had, or None; known once it is `ready`, as its model is.
@@ -64,10 +65,13 @@ class FaceProcess:
     model: FaceModel
     fallback: str | None
 
-    def __init__(self, order: Order, patience: float, *, log_json: bool = False) -> None:
+    def __init__(
+        self, order: Order, patience: float, *, log_json: bool = False, lost: Callable[[], None] | None = None
+    ) -> None:
         self._order = order
         self._patience = patience
         self._log_json = log_json
+        self._tell = lost
         self._start()
 
     def ready(self, patience: float | None = None) -> None:
@@ -143,6 +147,8 @@ class FaceProcess:
     def _lost(self) -> LostError:
         self.close()
         log.error("The process of the face path was lost (exit code %s)", self._process.exitcode)
+        if self._tell is not None:
+            self._tell()
         return LostError("the process of the face path was lost")
 
 
@@ -157,9 +163,12 @@ def share_memory() -> None:
 
 
 @contextmanager
-def started(count: int, order: Order, patience: float, *, log_json: bool = False) -> Iterator[list[FaceProcess]]:
+def started(
+    count: int, order: Order, patience: float, *, log_json: bool = False, lost: Callable[[], None] | None = None
+) -> Iterator[list[FaceProcess]]:
     """Start processes, and wait at the end of the context until all have loaded; an error there ends them all.
 
+    Arguments but for their number as of `FaceProcess`.
     The first is waited for before the others start: what it has to download they find there.
 
     Raises:
@@ -171,7 +180,7 @@ def started(count: int, order: Order, patience: float, *, log_json: bool = False
         processes: list[FaceProcess] = []
 
         def start() -> None:
-            processes.append(stack.enter_context(closing(FaceProcess(order, patience, log_json=log_json))))
+            processes.append(stack.enter_context(closing(FaceProcess(order, patience, log_json=log_json, lost=lost))))
 
         start()
         yield processes

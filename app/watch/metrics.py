@@ -43,6 +43,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._registry.register(Children())
+        self.faces_lost = self._count("face_processes_lost", "Processes for faces that crashed or hung.")
 
         Gauge("emotion_load", "The load of the moment.", registry=self._registry).set_function(load)
         self.viewers = Gauge("emotion_viewers", "Viewers of the moment.", registry=self._registry)

@@ -22,9 +22,15 @@ def settings(**given: object) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Iterator[Models]:
+def lost() -> list[None]:
+    """One entry for each process that was lost."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def loaded(lost: list[None]) -> Iterator[Models]:
     """Two processes, and in another form what they have loaded."""
-    models = load_models(settings(face_processes=2, fusion="concat"))
+    models = load_models(settings(face_processes=2, fusion="concat"), lost=lambda: lost.append(None))
     yield models
     for path in (models.face, *models.more_faces):
         path.close()
@@ -73,13 +79,15 @@ def test_there_are_as_many_as_are_asked_for(loaded: Models) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_one_that_dies_or_hangs_is_lost_once_and_another_answers(
-    process: FaceProcess, number: signal.Signals, caplog: pytest.LogCaptureFixture
+    process: FaceProcess, number: signal.Signals, caplog: pytest.LogCaptureFixture, lost: list[None]
 ) -> None:
     before = pid(process)
+    lost.clear()
     os.kill(before, number)
     with pytest.raises(LostError):
         process.analyse([sample()[1]])
     assert "The process of the face path was lost" in caplog.text
+    assert len(lost) == 1
     (reading,) = process.analyse([sample()[1]])
     assert isinstance(reading, FaceReading)
     assert reading.probs is not None
