@@ -297,7 +297,7 @@ class Connection:
             knows=protocol.Knows(
                 voice=models.voice_traits.labels,
                 face=models.face_traits.labels,
-                fusion=None if models.fusion_name is None else models.fusion_traits.labels,
+                fusion=None if models.fusion_traits is None else models.fusion_traits.labels,
             ),
             fallback=models.fallback,
             settings=self._session.settings,

@@ -41,7 +41,7 @@ _DETECTORS: Final = {
     "short_range.tflite": "face_detection_short_range.tflite",
     "full_range.tflite": "face_detection_full_range_sparse.tflite",
 }
-_SESSION: Final = (
+SESSION: Final = (
     "fusion_weight",
     "voice_smoothing",
     "face_smoothing",
@@ -186,7 +186,7 @@ class DeviceSite:
             "voice": self._info(self._voice, "voice"),
             "face": self._info(self._face, "face"),
             "detector": {"confidence": self._confidence(), "full_to_short": asdict(FULL_TO_SHORT)},
-            "settings": self._settings.model_dump(include=set(_SESSION)),
+            "settings": self._settings.model_dump(include=set(SESSION)),
         }
         version = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
         return {"version": version, **said}

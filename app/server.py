@@ -141,23 +141,28 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
         hide_addresses()
         if settings.env_file_read is not None:
             log.info("Settings: the environment, and %s", settings.env_file_read)
-        models = inference
-        if models is None:
+
+        async def drain(seconds: float) -> int:
+            streaming: Streaming | None = app.state.streaming
+            return 0 if streaming is None else await streaming.drain(seconds)  # None: the models load, nobody is there
+
+        with stopping(drain):
+            models = inference
+            if models is None:
+                try:
+                    models = await asyncio.to_thread(_load, settings, telemetry)
+                except LoadingError as fault:
+                    app.state.start_error = str(fault)
+                    raise
+            fusion = models.fusion_name or LATE
+            log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
+            app.state.streaming = Streaming(settings, models, telemetry=telemetry)
+            rules = entry.Rules(settings, entry.descriptors())
             try:
-                models = await asyncio.to_thread(_load, settings, telemetry)
-            except LoadingError as fault:
-                app.state.start_error = str(fault)
-                raise
-        fusion = models.fusion_name or LATE
-        log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
-        app.state.streaming = streaming = Streaming(settings, models, telemetry=telemetry)
-        try:
-            with stopping(streaming.drain):
-                rules = entry.Rules(settings, entry.descriptors())
                 yield {entry.STATE: rules, unread.STATE: settings.unread_timeout}
-        finally:
-            app.state.streaming = None
-            models.close()
+            finally:
+                app.state.streaming = None
+                models.close()
 
     app = _App(
         title="Emotion server",

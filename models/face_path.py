@@ -113,7 +113,7 @@ class DetectedFacePath:
             for index, row in zip(with_face, probs, strict=True):
                 reading = outcomes[index]
                 assert isinstance(reading, FaceReading)  # noqa: S101 - what `with_face` points to, by construction
-                outcomes[index] = reading._replace(probs=row)
+                outcomes[index] = reading._replace(probs=row.copy())  # a view would keep the whole batch
         return outcomes
 
     def twin(self, detector: Detector) -> "DetectedFacePath":

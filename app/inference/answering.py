@@ -1,6 +1,7 @@
 """A batch of questions to a model, and its answers: the same wherever the model runs. Pure.
 
-An answer that is an exception is that of its question alone, never of the whole batch.
+An answer that is an exception is that of its question alone, never of the whole batch. Each is an array of its own, no
+view of the batch's: whoever keeps one keeps no other viewer's.
 """
 
 from collections.abc import Sequence
@@ -61,8 +62,8 @@ def hear(model: VoiceModel, questions: Sequence[VoiceQuestion]) -> list[VoiceRea
     """Answer questions [B] about windows of one length."""
     windows, references = zip(*questions, strict=True)
     probs, statistics = model.answer(np.stack(windows), np.stack(references))
-    told = repeat(None, len(probs)) if statistics is None else statistics
-    readings = [VoiceReading(*row) for row in zip(probs, told, strict=True)]
+    told = repeat(None, len(probs)) if statistics is None else map(np.copy, statistics)
+    readings = [VoiceReading(*row) for row in zip(map(np.copy, probs), told, strict=True)]
     return [_checked(reading, reading.probs, reading.statistics) for reading in readings]
 
 
@@ -78,7 +79,7 @@ def see(path: FacePath, questions: Sequence[FaceQuestion]) -> list[FaceReading |
 def fuse(model: FusionModel, questions: Sequence[FusionQuestion]) -> list[Float32 | InferenceError]:
     """Answer questions [B] about windows of one length and their crops."""
     windows, crops = zip(*questions, strict=True)
-    return [_checked(probs, probs) for probs in model.predict(np.stack(windows), np.stack(crops))]
+    return [_checked(probs, probs) for probs in map(np.copy, model.predict(np.stack(windows), np.stack(crops)))]
 
 
 def _checked(answer: Answer, probs: Float32, statistics: Float32 | None = None) -> Answer | InferenceError:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -22,6 +23,8 @@ class InferenceError(RuntimeError):
 
 LAST_CALL_SECONDS: Final = 0.5
 """How long the call under way may still take when the batcher is closed."""
+QUIET_SECONDS: Final = 60.0
+"""How long a model that fails again is not told of again: whoever sends what it fails on sends more of it."""
 
 
 class _Question(NamedTuple, Generic[Item, Outcome]):
@@ -37,7 +40,8 @@ class Apart(Generic[Item, Outcome]):
     Args:
         name: Of the model, for the log.
         run: As of `Batcher`.
-        logger: Is told why it raised.
+        logger: Is told why it raised, once in `QUIET_SECONDS`.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -45,27 +49,34 @@ class Apart(Generic[Item, Outcome]):
         name: str,
         run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]],
         logger: logging.Logger = log,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._run = run
         self._log = logger
-        self._failing = False
+        self._clock = clock
+        self._told = -math.inf
 
-    def __call__(self, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
-        """Map items [B] to outcomes [B]; each is asked again by itself where all together make the model raise."""
+    def __call__(
+        self, items: Sequence[Item], matters: Callable[[int], bool] = lambda index: True
+    ) -> Sequence[Outcome | Exception]:
+        """Map items [B] to outcomes [B]; each is asked again by itself where all together make the model raise.
+
+        Only those are that somebody still waits for, as `matters` says of their numbers: all that a call which hung
+        was at have given up by then, and whichever it hung on would make the next hang.
+        """
         try:
             outcomes = self._run(items)
             if len(outcomes) != len(items):
                 raise RuntimeError(f"{len(outcomes)} outcomes for {len(items)} items")
         except Exception:
-            # A model that fails does so for every batch: one traceback is enough until it recovers.
-            if not self._failing:
+            if self._clock() - self._told >= QUIET_SECONDS:
+                self._told = self._clock()
                 self._log.exception("%s failed on a batch of %d", self._name, len(items))
-            self._failing = True
+            failed = InferenceError(f"{self._name} failed")
             if len(items) == 1:
-                return [InferenceError(f"{self._name} failed")]
-            return [outcome for item in items for outcome in self([item])]
-        self._failing = False
+                return [failed]
+            return [self([item])[0] if matters(index) else failed for index, item in enumerate(items)]
         return outcomes
 
 
@@ -208,7 +219,7 @@ class Batcher(Generic[Item, Outcome]):
     def _answer(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
         started = self._called = time.monotonic()
         try:
-            outcomes = self._ask([item for item, _ in batch])
+            outcomes = self._ask([item for item, _ in batch], lambda index: not batch[index][1].done())
         finally:
             self._called = None
             if self._observe is not None:

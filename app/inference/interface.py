@@ -31,7 +31,7 @@ class Inference(Protocol):
     """Why the preferred face model could not be had, or None."""
     voice_traits: Traits
     face_traits: Traits
-    fusion_traits: Traits
+    fusion_traits: Traits | None
 
     async def voice(self, window: Int16, reference: Float32 = NOBODY) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], `NOBODY` where none is known.

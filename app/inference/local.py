@@ -7,7 +7,7 @@ from app.inference.answering import FaceQuestion, FusionQuestion, VoiceQuestion,
 from app.inference.batching import Batcher, Item, Outcome
 from app.inference.interface import InferenceError, VoiceReading
 from app.viewer.calibration import NOBODY
-from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Trace, Traits, UInt8, VoiceModel
+from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Trace, UInt8, VoiceModel
 
 
 def _ignore(path: str, size: int, seconds: float) -> None:
@@ -47,7 +47,7 @@ class LocalInference:
         self.fallback = fallback
         self.voice_traits = voice.traits
         self.face_traits = face.model.traits
-        self.fusion_traits = Traits() if fusion is None else fusion.traits
+        self.fusion_traits = None if fusion is None else fusion.traits
 
         def batcher(
             name: str,

@@ -22,7 +22,7 @@ from app.inference.interface import InferenceError, VoiceReading
 from app.inference.loading import LoadingError
 from app.settings import LATE, Settings
 from app.viewer.calibration import NOBODY
-from models.inference import FaceReading, Float32, Int16, Trace, Traits, UInt8
+from models.inference import FaceReading, Float32, Int16, Trace, UInt8
 
 VOICE: Final = "Voice"
 FACE: Final = "Face"
@@ -61,7 +61,7 @@ class RayInference:
         self.voice_name, self.voice_traits = voice.about
         self.face_name, self.face_traits = face.about
         self.fusion_name = None if fusion is None else fusion.about.name
-        self.fusion_traits = Traits() if fusion is None else fusion.about.traits
+        self.fusion_traits = None if fusion is None else fusion.about.traits
         self.fallback = fallback
         self._voice, self._face, self._fusion = voice, face, fusion
         self._patience = patience

@@ -1,6 +1,6 @@
 """The fusion model's side of one viewer: voice and face together. Pure: time is passed in.
 
-Without a fusion model no reading has a crop, so there is nothing to ask and nothing to show.
+Without a fusion model nothing is kept, asked or shown.
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,19 @@ class Pair:
 class Fusing:
     """The newest voice window that was heard and the newest face of one viewer, and the smoothed answers about both.
 
+    Args:
+        settings: The server's settings.
+        sharpening: Of the fusion model's answers, None where there is no such model: then nothing is kept.
+
     Attributes:
         answers: The history that is shown.
     """
 
-    def __init__(self, settings: Settings, sharpening: float) -> None:
-        self.answers = Smoother(settings.voice_smoothing, settings.result_interval, settings.stale_after, sharpening)
+    def __init__(self, settings: Settings, sharpening: float | None) -> None:
+        self.answers = Smoother(
+            settings.voice_smoothing, settings.result_interval, settings.stale_after, sharpening or 0.0
+        )
+        self._is_wanted = sharpening is not None
         self._stale_after = settings.stale_after
         self._heard: tuple[float, Int16] | None = None
         self._seen: tuple[float, UInt8] | None = None
@@ -43,6 +50,8 @@ class Fusing:
 
     def heard(self, window: Window, now: float) -> None:
         """Take a window of which the voice model has said something."""
+        if not self._is_wanted:
+            return
         self._heard = window.at, window.samples
         self._is_new = True
         self.forget(now)

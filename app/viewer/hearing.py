@@ -1,5 +1,6 @@
 """The voice side of one viewer. Pure: time is passed in."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ class Hearing:
         self._levelled = 0  # position up to which results told the level
         self._judged = 0  # position of the sound whose newest window the gate looked at last
         self._silent = True
+        self._began = -math.inf  # when the sound began anew
         self._newest_at: float | None = None
         self._newest_id: int | None = None
         self._heard_id: int | None = None
@@ -59,7 +61,7 @@ class Hearing:
     def receive(self, samples: Int16, number: int | None, now: float) -> None:
         """Take a chunk of sound [N]."""
         if not self.is_live(now):
-            self._restart()
+            self._restart(now)
         self._newest_at, self._newest_id = now, number
         self._chunks.append(self._ring.total)
         self._ring.write(samples)
@@ -90,15 +92,19 @@ class Hearing:
         return Window(self._window(), self._newest_id, now, arrived, self._reference)
 
     def heard(self, window: Window, probs: Float32, now: float) -> None:
-        """Take the probabilities [7] of a window; what came too late, or was asked with another reference, is void."""
-        if now - window.at <= self._stale_after and window.reference is self._reference:
+        """Take the probabilities [7] of a window.
+
+        Void is what came too late, is of the sound before a gap, or was asked with another reference.
+        """
+        is_present = self._began <= window.at and now - window.at <= self._stale_after
+        if is_present and window.reference is self._reference:
             self.answers.add(probs, window.at)
             self._heard_id = window.id
 
     def shown(self, now: float) -> tuple[VoiceState, Float32 | None, int | None]:
         """Return the state, the probabilities [7], and the id of the newest chunk behind them."""
         if self._ring.total and not self.is_live(now):
-            self._restart()
+            self._restart(now)
         state, probs = self._shown(now)
         return state, probs, None if probs is None else self._heard_id
 
@@ -132,9 +138,10 @@ class Hearing:
     def _is_warming(self) -> bool:
         return self._ring.total < self._ring.capacity
 
-    def _restart(self) -> None:
+    def _restart(self, now: float) -> None:
         """Forget the sound before a gap: a window must never join two moments."""
         self._ring.clear()
         self._chunks.clear()
         self.answers.clear()
         self._covered = self._levelled = self._judged = 0
+        self._began = now

@@ -48,7 +48,7 @@ class Session:
         now: The time at which it begins.
         voice: What the voice model says of its answers.
         face: What the face model says of its answers.
-        fusion: What the fusion model says of its answers, where there is one.
+        fusion: What the fusion model says of its answers; None where there is no such model.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Session:
         now: float,
         voice: Traits = NO_TRAITS,
         face: Traits = NO_TRAITS,
-        fusion: Traits = NO_TRAITS,
+        fusion: Traits | None = None,
     ) -> None:
         self._settings = settings
         self._started = now
         self._weight = settings.fusion_weight
         self._known = voice.labels, face.labels
-        self._known_to_both = fusion.labels
+        self._known_to_both = () if fusion is None else fusion.labels
         self._hearing = Hearing(settings, voice.sharpening)
         self._seeing = Seeing(settings, face.sharpening)
-        self._fusing = Fusing(settings, fusion.sharpening)
+        self._fusing = Fusing(settings, None if fusion is None else fusion.sharpening)
         self._calibrator = Calibrator(settings, voice, face)
         self._missed: Counter[MissedFor] = Counter()
 

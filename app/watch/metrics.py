@@ -24,7 +24,7 @@ OPENMETRICS: Final = "application/openmetrics-text"
 
 _PATHS: Final = ("voice", "face", "fusion")
 _MESSAGES: Final = ("audio", "frame", "configure", "calibrate", "authenticate")
-_CLOSES: Final = ("1000", "1001", "1005", "1006", "1008", "1009", "1011", "1012")
+_CLOSES: Final = ("1000", "1001", "1008", "1009", "1011", "1012", "none", "other")
 _STATES: Final = {"voice": protocol.VoiceState, "face": protocol.FaceState, "fused": protocol.FusedState}
 _DELAYS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
 _TIMES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -49,7 +49,7 @@ class Metrics:
         self.viewers = Gauge("emotion_viewers", "Viewers of the moment.", registry=self._registry)
         self.visits = self._count("visits", "Viewers who were let in.")
         self.refusals = self._counts("refusals", "Viewers who were not let in.", "cause", REFUSALS)
-        self.closes = self._counts("closes", "Viewers who left, by close code.", "code", (*_CLOSES, "other"))
+        self.closes = self._counts("closes", "Viewers who left, by close code.", "code", _CLOSES)
         self.messages = self._counts("messages", "Messages that were taken.", "type", _MESSAGES)
         self.errors = self._counts("errors", "Errors that viewers were told.", "code", get_args(protocol.ErrorCode))
 
@@ -76,8 +76,9 @@ class Metrics:
         self.missed_ticks = self._count("missed_ticks", "Ticks that never began, for the one before was that late.")
 
     def count_close(self, code: int | None) -> None:
-        """Count a viewer who left; of codes that a client has thought up there are too many to tell apart."""
-        self.closes[str(code) if str(code) in _CLOSES else "other"].inc()
+        """Count a viewer who left, None where nobody said why; a client's own codes are too many to tell apart."""
+        name = "none" if code is None else str(code)
+        self.closes[name if name in _CLOSES else "other"].inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return the figures as text, and its media type: OpenMetrics 1.0 where a client accepts that, else 0.0.4."""

@@ -23,6 +23,8 @@ from app.watch.metrics import OPENMETRICS, REFUSALS, Metrics
 
 LATE: Final = 0.05
 """Seconds after which a tick is late."""
+_NO_CODES: Final = (1005, 1006)
+"""What stands for a close without a code, or none at all (RFC 6455, 7.4.1); uvicorn does not tell them apart."""
 HOLD: Final = 1.0
 """Seconds for which the figures' text is given again: to make it takes milliseconds, and anybody may ask for it."""
 
@@ -168,7 +170,7 @@ def _close_code(fault: BaseException | None) -> int | None:
     """Return what a connection is closed with, by what ended the visit; None where nobody said."""
     match fault:
         case WebSocketDisconnect():
-            return fault.code
+            return None if fault.code in _NO_CODES else fault.code
         case protocol.FarewellError():
             return protocol.CLOSE_CODES[fault.code]
         case Exception():

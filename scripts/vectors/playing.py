@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from app.device import SESSION
 from app.protocol import SMOOTHING_BOUNDS, WEIGHT_BOUNDS, Calibrate, Configure
 from app.settings import Settings
 from app.viewer.calibration import NOBODY, neutral_offset
@@ -27,18 +28,6 @@ from models.pooling import sharpened
 from models.windows import rms
 
 Numbers = Sequence[float]
-
-SHARED_SETTINGS = (
-    "fusion_weight",
-    "voice_smoothing",
-    "face_smoothing",
-    "result_interval",
-    "voice_window",
-    "silence_rms",
-    "stale_after",
-    "calibration_seconds",
-)
-"""The settings that a session goes by."""
 
 
 def play(subject: str, case: Mapping[str, Any]) -> list[Any]:
@@ -99,7 +88,7 @@ class _Constants:
         return list(LABELS)
 
     def defaults(self) -> dict[str, float]:
-        return {name: Settings.model_fields[name].default for name in SHARED_SETTINGS}
+        return {name: Settings.model_fields[name].default for name in SESSION}
 
     def bounds(self) -> dict[str, list[float]]:
         smoothing = list(SMOOTHING_BOUNDS)

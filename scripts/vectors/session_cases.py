@@ -143,6 +143,15 @@ def _late_and_lost() -> Iterator[Case]:
         settings={"voice_smoothing": 50},
     )
     yield case(
+        "an answer about the sound before a gap is void, though it is not late",
+        audio(0.9, 1),
+        do("take_window", at=1.4),
+        audio(2.95, 2),
+        do("heard", at=3.2, probs=FEAR),
+        result(3.3),
+        settings={"voice_smoothing": 50},
+    )
+    yield case(
         "answers that come too late are void",
         audio(0.5, 1),
         frame(0.5, 1),

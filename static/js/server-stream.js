@@ -25,7 +25,7 @@ const FULL_FROM_ATTEMPT = 2;
 /** Who loses a stream that lasted so long begins anew to count attempts; one that is lost at once would be asked for ever. */
 const STEADY_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A server says something twice a second; after this long without a word the line is dead. */
+/** A server says something twice a second; after this long without a word the line is dead, whatever waits to leave. */
 const SILENT_LINE_MS = 10_000;
 /** Two seconds of sound. What is older would only make the results late. */
 const MAX_BUFFERED_BYTES = 65_536;
@@ -51,7 +51,6 @@ export class ServerStream extends EventTarget {
   #attempt = 0;
   #timer = null;
   #readySince = 0;
-  #lastWord = 0;
   #nextId = 1;
   #delays = new Delays();
   #farewell = null; // the code of the error that a close follows
@@ -112,14 +111,9 @@ export class ServerStream extends EventTarget {
   }
 
   #send(encode, media) {
-    const now = performance.now();
-    if (now - this.#lastWord > SILENT_LINE_MS) {
-      this.#lost("lost");
-      return null;
-    }
     const id = this.#nextId;
     this.#nextId += 1;
-    this.#delays.sent(id, now);
+    this.#delays.sent(id, performance.now());
     this.#socket.send(encode(id, media));
     return id;
   }
@@ -132,11 +126,11 @@ export class ServerStream extends EventTarget {
     socket.onclose = ({ code }) => this.#closed(code);
     this.#socket = socket;
     this.#farewell = null;
-    this.#timer = setTimeout(() => this.#lost("lost"), CONNECT_TIMEOUT_MS);
+    this.#waitAtMost(CONNECT_TIMEOUT_MS);
   }
 
   #receive(message) {
-    this.#lastWord = performance.now();
+    if (this.#ready) this.#waitAtMost(SILENT_LINE_MS);
     if (message?.type === "ready") this.#welcome(message);
     else if (message?.type === "result") this.#result(message);
     else if (message?.type === "calibration") this.#say("calibration", message);
@@ -163,7 +157,7 @@ export class ServerStream extends EventTarget {
       this.#giveUp("version");
       return;
     }
-    this.#clearTimer();
+    this.#waitAtMost(SILENT_LINE_MS);
     this.#ready = true;
     this.#readySince = performance.now();
     if (Object.keys(this.#settings).length > 0) this.configure(this.#settings);
@@ -206,6 +200,11 @@ export class ServerStream extends EventTarget {
     this.#socket.onclose = null;
     this.#socket.close(code);
     this.#socket = null;
+  }
+
+  #waitAtMost(millis) {
+    this.#clearTimer();
+    this.#timer = setTimeout(() => this.#lost("lost"), millis);
   }
 
   #clearTimer() {

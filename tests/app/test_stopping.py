@@ -1,5 +1,6 @@
 """The signals, each in a process of its own: this one is not to be stopped by them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -75,3 +76,28 @@ def test_what_hangs_ends_with_the_process_and_in_time(work):
 def test_without_a_signal_nothing_is_changed():
     code, said, _ = run(work="pass", end="signal.raise_signal(signal.SIGTERM)")
     assert (code, said) == (-signal.SIGTERM, [])
+
+
+LOADING = """
+import time
+import app.server
+from app.__main__ import main
+
+app.server._load = lambda *arguments: time.sleep(60)
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_models_that_load_for_long_do_not_hold_it_up(number):
+    environment = {**os.environ, "PORT": "0", "HOST": "127.0.0.1"}
+    command = [sys.executable, "-c", LOADING]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        while "Waiting for application startup" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(0.5)  # the line comes just before the start
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+        assert "Traceback" not in process.stderr.read()

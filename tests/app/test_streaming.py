@@ -45,7 +45,7 @@ class Answers:
     """An `Inference` that answers from arithmetic, after a delay, and counts what is under way."""
 
     voice_name, face_name, fusion_name, fallback = "mean", "sum", None, "no HSEmotion here"
-    fusion_traits = PLAIN
+    fusion_traits = None
 
     def __init__(self, *, voice_delay=0.0, face_delay=0.0, voice_error=None, face_error=None, voice=PLAIN, face=PLAIN):
         self.voice_traits, self.face_traits = voice, face
@@ -154,8 +154,8 @@ class Viewer:
                 self.send_frame(face, number)
             await asyncio.sleep(0.25)
 
-    async def leave(self):
-        self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    async def leave(self, code=1000):
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": code})
         await self.end()
 
     def cancel(self, words):

@@ -98,6 +98,13 @@ def test_each_picture_has_its_own_outcome(embedded: FacePath, astronaut: np.ndar
         np.testing.assert_allclose(alone.probs, batched.probs, atol=1e-4)
 
 
+def test_who_keeps_a_reading_keeps_nothing_of_the_other_pictures(embedded: FacePath, astronaut_jpeg: bytes) -> None:
+    for outcome in embedded.analyse([astronaut_jpeg] * 2):
+        probs = reading_of(outcome).probs
+        assert probs is not None
+        assert probs.base is None  # no view of both answers
+
+
 def test_a_face_is_cut_out_once_more_for_a_fusion_network_that_takes_other_crops(
     weights: Path, tmp_path: Path, astronaut: np.ndarray, astronaut_jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,8 +137,13 @@ test("a calibration is asked for and told of, and not asked for again on a new l
 test("a line on which nothing is heard for ten seconds is dead", () => {
   const { stream, events } = opened();
   Line.all[0].says(READY);
-  now += 10_001;
+  mock.timers.tick(9_999);
+  Line.all[0].says({ type: "result", used: {} });
+  mock.timers.tick(9_999);
+  assert.equal(events.at(-1).type, "result");
+  Line.all[0].bufferedAmount = 70_000; // nothing can be sent any more
   assert.equal(stream.sendAudio(new Int16Array(4)), null);
+  mock.timers.tick(1);
   assert.equal(events.at(-1).state, "waiting");
   assert.ok(Line.all[0].closed);
 });

@@ -16,6 +16,7 @@ export class Hearing {
   #chunks = []; // start positions of chunks that no window covered yet
   #covered = 0; // position up to which windows covered the sound
   #levelled = 0; // position up to which results told the level
+  #began = -Infinity; // when the sound began anew
   #newestAt = null;
   #newestId = null;
   #heardId = null;
@@ -31,7 +32,7 @@ export class Hearing {
 
   /** Take a chunk of sound (Int16Array). */
   receive(samples, id, now) {
-    if (!this.isLive(now)) this.#restart();
+    if (!this.isLive(now)) this.#restart(now);
     this.#newestAt = now;
     this.#newestId = id;
     this.#chunks.push(this.#ring.total);
@@ -66,16 +67,17 @@ export class Hearing {
     return { samples, id: this.#newestId, at: now, arrived: this.#newestAt, reference: this.#reference };
   }
 
-  /** Take the probabilities of a window; what came too late, or was asked with another reference, is void. */
+  /** Take the probabilities of a window; void if late, of the sound before a gap, or asked with another reference. */
   heard(window, probs, now) {
-    if (now - window.at > this.#staleAfter || window.reference !== this.#reference) return;
+    if (window.at < this.#began || now - window.at > this.#staleAfter) return;
+    if (window.reference !== this.#reference) return;
     this.answers.add(probs, window.at);
     this.#heardId = window.id;
   }
 
   /** The state, the probabilities (or null), and the id of the newest chunk behind them. */
   shown(now) {
-    if (this.#ring.total > 0 && !this.isLive(now)) this.#restart();
+    if (this.#ring.total > 0 && !this.isLive(now)) this.#restart(now);
     const { state, probs } = this.#shown(now);
     return { state, probs, id: probs === null ? null : this.#heardId };
   }
@@ -104,10 +106,11 @@ export class Hearing {
   }
 
   /** Forget the sound before a gap: a window must never join two moments. */
-  #restart() {
+  #restart(now) {
     this.#ring.clear();
     this.#chunks = [];
     this.answers.clear();
     this.#covered = this.#levelled = 0;
+    this.#began = now;
   }
 }

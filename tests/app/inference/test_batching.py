@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from app.inference.batching import Batcher, InferenceError
+from app.inference.batching import Apart, Batcher, InferenceError
 
 KILLED = "The thread of reciprocal was killed, and is replaced"
 
@@ -100,6 +100,44 @@ async def test_an_item_on_which_the_model_raises_costs_the_others_in_its_batch_n
     assert [outcomes[i] for i in (0, 1, 3)] == [-0.5, -1.0, 1.0]
     assert isinstance(outcomes[2], InferenceError)
     batcher.close()
+
+
+async def test_who_gave_up_on_a_call_that_failed_is_not_asked_about_again(gate):
+    """As all have whose call hung: whatever it hung on would make the next hang too."""
+
+    def fail_together(items):
+        gate.batches.append(list(items))
+        gate.busy.set()
+        assert gate.go.wait(10)
+        if len(items) > 1:
+            raise TimeoutError
+        return items
+
+    batcher = Batcher("doubler", fail_together, max_batch=3)
+    asked = [asyncio.create_task(batcher.submit(item)) for item in (1, 2, 3)]
+    await asyncio.to_thread(gate.busy.wait, 10)
+    asked[1].cancel()
+    await asyncio.wait([asked[1]])
+    gate.go.set()
+    assert await asked[0] == 1
+    assert await asked[2] == 3
+    assert gate.batches == [[1, 2, 3], [1], [3]]
+    batcher.close()
+
+
+def test_who_sends_what_a_model_fails_on_does_not_flood_the_log(caplog):
+    now = 0.0
+    ask = Apart("reciprocals", lambda items: [1 / item for item in items], clock=lambda: now)
+    for _ in range(10):
+        now += 5.0
+        assert ask([1, 2]) == [1, 0.5]
+        good, bad = ask([1, 0])
+        assert good == 1
+        assert isinstance(bad, InferenceError)
+    assert len(caplog.records) == 1
+    now += 15.0
+    ask([0])
+    assert len(caplog.records) == 2  # a minute after the first: it fails still
 
 
 async def test_a_model_that_answers_too_little_fails_its_batch(caplog):

@@ -237,14 +237,27 @@ def test_close_codes_that_a_client_thinks_up_do_not_become_figures_of_their_own(
     async def main():
         house = House()
         before = set(house.figures())
-        for code in (4000, 4999, None, 1006):
+        for code in (4000, 4999, None, 1001):
             house.telemetry.metrics.count_close(code)
         assert set(house.figures()) == before
         return house.figures()
 
     told = run(main())
-    assert told["emotion_closes_total code=other"] == 3
-    assert told["emotion_closes_total code=1006"] == 1
+    assert told["emotion_closes_total code=other"] == 2
+    assert told["emotion_closes_total code=none"] == 1
+    assert told["emotion_closes_total code=1001"] == 1
+
+
+@pytest.mark.parametrize("code", [1005, 1006])
+def test_who_is_cut_off_has_left_without_a_code(code):
+    async def main():
+        house = House()
+        viewer = house.visitor()
+        await asyncio.sleep(1)
+        await viewer.leave(code)
+        return house.figures()
+
+    assert run(main())["emotion_closes_total code=none"] == 1
 
 
 def test_two_servers_in_one_process_count_apart():
