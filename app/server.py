@@ -21,9 +21,8 @@ from app import protocol
 from app.device import DeviceSite, device_routes
 from app.files import Files
 from app.guard import entry, unread
-from app.guard.anonymity import hide_addresses
-from app.guard.door import door
 from app.guard.headers import SecurityHeaders, docs_headers
+from app.guard.tickets import ticket_route
 from app.guard.turns import Turns
 from app.inference.interface import Inference
 from app.inference.loading import LoadingError, load_models
@@ -32,6 +31,7 @@ from app.quick_check import find_examples, quick_check
 from app.settings import LATE, ROOT, Settings
 from app.stopping import stopping
 from app.streaming import Streaming
+from app.watch.logs import hide_addresses
 from app.watch.telemetry import Telemetry
 
 STATIC = ROOT / "static"
@@ -179,7 +179,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.add_middleware(Turns)
-    app.include_router(door)
+    app.include_router(ticket_route)
 
     if settings.device_mode:
         app.include_router(device_routes(DeviceSite(settings)))

@@ -94,7 +94,7 @@ def softmax(logits: Float32) -> Float32:
 
 
 class HSEmotionOnnx:
-    """The published ONNX network through ONNX Runtime. A `FaceModel`; one thread owns it.
+    """The published ONNX network through ONNX Runtime. A `FaceModel`.
 
     Raises:
         DamagedFileError: the file is not an ONNX network of this architecture.
@@ -117,7 +117,7 @@ class HSEmotionOnnx:
 
 
 class HSEmotionTorch:
-    """The published module through the package `hsemotion`. A `FaceModel`; one thread owns it.
+    """The published module through the package `hsemotion`. A `FaceModel`.
 
     Raises:
         DamagedFileError: the file is not a module of this architecture, or holds anything besides one.

@@ -126,7 +126,7 @@ class VoiceModel(Protocol):
 
 
 class FaceModel(Protocol):
-    """Face crops to probabilities. Not thread-safe: one thread owns it."""
+    """Face crops to probabilities. Several threads may ask it at once: nothing of a call may stay in it."""
 
     name: str
     traits: Traits

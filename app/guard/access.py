@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import secrets
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,44 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app import protocol
 from app.guard.addresses import counted
 from app.guard.origin import Origin
+from app.guard.tickets import Tickets
 from app.settings import Settings
-
-TICKET_SECONDS = 30.0
-MAX_TICKETS = 10_000
-"""Unused tickets at the same time; one more costs the oldest."""
-
-
-class Tickets:
-    """Single-use keys that live for some seconds. Pure: time is passed in."""
-
-    def __init__(self) -> None:
-        self._expiries: dict[str, float] = {}  # oldest first
-
-    def issue(self, now: float) -> str:
-        """Return a new ticket."""
-        self._forget(now)
-        if len(self._expiries) >= MAX_TICKETS:
-            self._drop_oldest()
-        ticket = secrets.token_urlsafe(24)
-        self._expiries[ticket] = now + TICKET_SECONDS
-        return ticket
-
-    def is_good(self, ticket: str, now: float) -> bool:
-        """Return whether the ticket could be redeemed."""
-        self._forget(now)
-        return ticket in self._expiries
-
-    def redeem(self, ticket: str, now: float) -> bool:
-        """Return whether the ticket is good; from now on it is not."""
-        self._forget(now)
-        return self._expiries.pop(ticket, None) is not None
-
-    def _forget(self, now: float) -> None:
-        while self._expiries and next(iter(self._expiries.values())) <= now:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        del self._expiries[next(iter(self._expiries))]
 
 
 class Access:

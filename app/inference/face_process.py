@@ -33,7 +33,7 @@ class Order(NamedTuple):
     fusion: "Framed | None"
 
 
-class About(NamedTuple):
+class Loaded(NamedTuple):
     """What the process says of the model that it has loaded."""
 
     name: str
@@ -71,7 +71,7 @@ def serve(line: Connection, order: Order, *, log_json: bool) -> None:
         line.send(str(fault))
         return
     model = path.model
-    line.send(About(path.name, model.traits, model.size, model.channels, fallback))
+    line.send(Loaded(path.name, model.traits, model.size, model.channels, fallback))
     tasks: dict[str, Any] = {"analyse": path.analyse, "classify": model.predict}
     with contextlib.suppress(EOFError, OSError):  # the other end has been closed
         while True:

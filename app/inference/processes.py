@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Final, Literal
 
-from app.inference.face_process import About, Order, serve
+from app.inference.face_process import Loaded, Order, serve
 from models.inference import FaceModel, FaceReading, Float32, InvalidImageError, Trace, UInt8
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class LostError(RuntimeError):
 class Classifier:
     """The face model in that process. A `models.inference.FaceModel`."""
 
-    def __init__(self, process: "FaceProcess", about: About) -> None:
+    def __init__(self, process: "FaceProcess", about: Loaded) -> None:
         self._process = process
         self.name, self.traits = about.name, about.traits
         self.size, self.channels = about.size, about.channels
@@ -82,7 +82,7 @@ class FaceProcess:
             LostError: It ended before, or is not there in time.
         """
         about = self._answer(patience)
-        if not isinstance(about, About):
+        if not isinstance(about, Loaded):
             raise NotLoadedError(about)
         self.name, self.fallback = about.name, about.fallback
         self.model = Classifier(self, about)

@@ -1,7 +1,7 @@
-"""The log as JSON, one line for each event, for machines to read (`LOG_FORMAT=json`).
+"""The log: without what tells one viewer from another, and for machines as JSON, a line for each event.
 
-Nothing that a viewer sends can get into it: an event has a name and fields of the server's own, an exception its type
-and where it came from, not its words. Nor can the address of a client, with which uvicorn begins its lines.
+Nothing that a viewer sends can get into the JSON (`LOG_FORMAT=json`): an event has a name and fields of the server's
+own, an exception its type and where it came from, not its words.
 """
 
 import json
@@ -11,7 +11,22 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _FIELDS: Final = "fields"
+_WITH_ADDRESS: Final = '%s - "'
+"""How uvicorn's lines about a client begin: with its address."""
 _events: Final = logging.getLogger("app.events")
+
+
+def hide_addresses() -> None:
+    """Keep addresses, and tickets in a query, out of uvicorn's log from now on; again does no harm."""
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).addFilter(_hide)
+
+
+def _hide(record: logging.LogRecord) -> bool:
+    if str(record.msg).startswith(_WITH_ADDRESS) and isinstance(record.args, tuple):
+        _, *rest = record.args
+        record.args = ("-", *(part.partition("?")[0] if isinstance(part, str) else part for part in rest))
+    return True
 
 
 def log_event(name: str, **fields: Any) -> None:
@@ -35,7 +50,7 @@ def use_json() -> None:
 
 def is_without_address(record: logging.LogRecord) -> bool:
     """Tell whether a line has no client's address: a socket's lines have, and `viewer_connected` says the same."""
-    return not str(record.msg).startswith('%s - "WebSocket ')
+    return not str(record.msg).startswith(f"{_WITH_ADDRESS}WebSocket ")
 
 
 class JsonFormatter(logging.Formatter):

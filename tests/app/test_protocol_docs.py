@@ -51,12 +51,25 @@ def test_every_error_code_is_listed_with_whether_the_stream_goes_on():
     assert set(listed) == set(get_args(protocol.ErrorCode))
 
 
+def table(begin):
+    """Return the names in the first column of the first table after a line that begins so."""
+    (_, after) = re.split(rf"^{re.escape(begin)}.*$", TEXT, maxsplit=1, flags=re.MULTILINE)
+    (rows,) = re.search(r"((?:^\|.*\n)+)", after, re.MULTILINE).groups()
+    return re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
-    "states",
-    [protocol.VoiceState, protocol.FaceState, protocol.FusedState, protocol.FusedBy, protocol.CalibrationState],
+    ("begin", "states"),
+    [
+        ("`voice.state`:", protocol.VoiceState),
+        ("`face.state`:", protocol.FaceState),
+        ("`fused.state`:", protocol.FusedState),
+        ("`fused.by`:", protocol.FusedBy),
+        ("### `calibration`", protocol.CalibrationState),
+    ],
 )
-def test_every_state_is_listed(states):
-    assert set(get_args(states)) <= NAMES
+def test_every_state_is_listed_and_no_other(begin, states):
+    assert sorted(table(begin)) == sorted(get_args(states))
 
 
 def test_every_close_code_is_listed():

@@ -33,11 +33,6 @@ export class Detector {
     const { box, roll } = found.reduce((largest, face) => (face.box.width > largest.box.width ? face : largest));
     return { box: isFar ? applyGeometry(box, this.#fullToShort, image.width, image.height) : box, roll };
   }
-
-  close() {
-    this.#short.close();
-    this.#full?.close();
-  }
 }
 
 function find(task, image) {

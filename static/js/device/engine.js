@@ -29,32 +29,36 @@
  * @throws {Error} whose message says why they cannot be had
  */
 export async function openEngine({ base, onProgress = () => {}, signal, threads = usualThreads(), runtime }) {
-  const engine = (runtime ? null : taken(base, threads)) ?? begun(base, threads, runtime);
+  signal?.throwIfAborted();
+  const shared = runtime ? null : taken(base, threads);
+  const engine = shared ?? begun(base, threads, runtime);
   const { asked, said } = engine;
+  const onProgressBefore = asked.onProgress;
   asked.onProgress = onProgress;
   let isOpen = true;
   const ask = (...question) => (isOpen ? asked.ask(...question) : Promise.reject(new Error("the models are closed")));
-  const giveUp = () => asked.end(signal.reason);
-  signal?.addEventListener("abort", giveUp);
   try {
-    signal?.throwIfAborted();
     return {
-      ...(await said),
+      ...(await (signal ? Promise.race([said, aborted(signal)]) : said)),
       hear: ({ samples, reference }) => ask("hear", { window: { samples, reference } }),
       see: (frame) => ask("see", { frame }, frame instanceof ImageData ? [] : [frame]),
       classify: (crop) => ask("classify", { crop }),
       close: () => {
         isOpen = false;
-        if (asked.isBusy) asked.end(new Error("the models are closed")); // its answer is nobody's
-        else giveBack(engine); // who starts again need not load again
+        giveBack(engine); // who starts again need not load again
       },
     };
   } catch (error) {
-    asked.end(error);
+    asked.onProgress = onProgressBefore;
+    if (shared && signal?.aborted) giveBack(shared); // somebody else waits for the same load
+    else asked.end(error);
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", giveUp);
   }
+}
+
+/** A promise that is rejected when the signal says so. */
+function aborted(signal) {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
 /**
@@ -80,7 +84,7 @@ function begun(base, threads, runtime) {
 
 function taken(base, threads) {
   const found = spare;
-  if (found?.base !== String(base) || found.threads !== threads || found.asked.hasEnded) return null;
+  if (found?.base !== String(base) || found.threads !== threads || !found.asked.isOfUse) return null;
   spare = null;
   return found;
 }
@@ -94,6 +98,9 @@ function giveBack(engine) {
 function usualThreads() {
   return globalThis.crossOriginIsolated ? Math.min(4, Math.ceil((navigator.hardwareConcurrency ?? 1) / 2)) : 1;
 }
+
+/** A model that has not answered for so long will not. */
+const HANGS_MS = 5000;
 
 /** What a worker was asked and has not answered yet. */
 class Questions {
@@ -110,19 +117,18 @@ class Questions {
     worker.onerror = ({ message }) => this.end(new Error(message || "the models' worker cannot be loaded"));
   }
 
-  get isBusy() {
-    return this.#waiting.size > 0;
-  }
-
-  get hasEnded() {
-    return this.#ended !== null;
+  /** Whether it may be asked more: it has not ended, and does not hang. */
+  get isOfUse() {
+    const [oldest] = this.#waiting.values();
+    return this.#ended === null && (oldest === undefined || performance.now() - oldest.since < HANGS_MS);
   }
 
   ask(question, said, transfer = []) {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      const since = question === "open" ? Infinity : performance.now(); // a download takes as long as it takes
+      this.#waiting.set(id, { resolve, reject, since });
       this.#worker.postMessage({ id, ask: question, ...said }, transfer);
     });
   }

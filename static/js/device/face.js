@@ -36,10 +36,6 @@ export class Face {
     return probabilities.data;
   }
 
-  close() {
-    this.#detector.close();
-  }
-
   #pixels(bitmap) {
     const { width, height } = bitmap;
     if (this.#canvas?.width !== width || this.#canvas.height !== height) this.#canvas = new OffscreenCanvas(width, height);

@@ -59,7 +59,6 @@ async function open({ base, threads, runtime: runtimeName }) {
     faceTraits: face.traits,
     models: { voice: voice.name, face: face.name },
     settings: manifest.settings,
-    version: manifest.version,
   };
 }
 

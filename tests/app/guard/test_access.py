@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.websockets import WebSocket
 
-from app.guard.access import MAX_TICKETS, TICKET_SECONDS, Access, Tickets
+from app.guard.access import Access
+from app.guard.tickets import MAX_TICKETS, TICKET_SECONDS, Tickets
 from app.protocol import FarewellError
 from app.settings import Settings
 

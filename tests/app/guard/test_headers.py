@@ -9,10 +9,10 @@ import pytest
 from arithmetic_models import MeanVoice, SumFace
 from starlette.testclient import TestClient
 
-from app.guard.anonymity import hide_addresses
 from app.inference.local import LocalInference
 from app.server import create_app
 from app.settings import Settings
+from app.watch.logs import hide_addresses
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,50 @@
-"""`POST /ticket`: a key for one connection, for who holds the token and does not want to hand it on."""
+"""Tickets: keys for one connection, for who holds the token and does not want to hand it on; and `POST /ticket`."""
 
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Request
 from pydantic import BaseModel
 
-from app.guard.access import TICKET_SECONDS
+TICKET_SECONDS = 30.0
+MAX_TICKETS = 10_000
+"""Unused tickets at the same time; one more costs the oldest."""
 
-door = APIRouter()
+
+class Tickets:
+    """Single-use keys that live for some seconds. Pure: time is passed in."""
+
+    def __init__(self) -> None:
+        self._expiries: dict[str, float] = {}  # oldest first
+
+    def issue(self, now: float) -> str:
+        """Return a new ticket."""
+        self._forget(now)
+        if len(self._expiries) >= MAX_TICKETS:
+            self._drop_oldest()
+        ticket = secrets.token_urlsafe(24)
+        self._expiries[ticket] = now + TICKET_SECONDS
+        return ticket
+
+    def is_good(self, ticket: str, now: float) -> bool:
+        """Return whether the ticket could be redeemed."""
+        self._forget(now)
+        return ticket in self._expiries
+
+    def redeem(self, ticket: str, now: float) -> bool:
+        """Return whether the ticket is good; from now on it is not."""
+        self._forget(now)
+        return self._expiries.pop(ticket, None) is not None
+
+    def _forget(self, now: float) -> None:
+        while self._expiries and next(iter(self._expiries.values())) <= now:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        del self._expiries[next(iter(self._expiries))]
+
+
+ticket_route = APIRouter()
 
 
 class Ticket(BaseModel):
@@ -19,7 +56,7 @@ class Ticket(BaseModel):
     """Seconds in which to do so."""
 
 
-@door.post(
+@ticket_route.post(
     "/ticket",
     responses={
         401: {"description": "Not the token of this server; the connection is closed."},
