@@ -8,29 +8,24 @@ only its own path.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import protocol
 from app.guard.limits import Allowance
 from app.guard.wire import EXTENSION, Shortcut
-from app.inference.interface import Inference, InferenceError, InvalidImageError
+from app.inference.interface import Inference
 from app.moments import Moments
+from app.questions import Questions
 from app.settings import Settings
-from app.viewer.fusing import Pair
-from app.viewer.hearing import Window
-from app.viewer.seeing import Picture
 from app.viewer.session import Session
 from app.viewer.ticking import Schedule, slot
 from app.watch.telemetry import Visit
 from models.labels import LABELS
 
 Clock = Callable[[], float]
-
-_MEDIA: Final = {"voice": "sound", "face": "picture", "fusion": "sound and the picture"}
-Question = TypeVar("Question")
 
 
 class Connection:
@@ -70,10 +65,8 @@ class Connection:
         self._told = self._session.calibration
         self._slot: protocol.Result | None = None
         self._filled = asyncio.Event()
-        self._asked: dict[str, asyncio.Task[None]] = {}
-        self._patience: dict[str, tuple[float, asyncio.Timeout]] = {}
-        self._millis: dict[str, float] = {}
-        self._arrivals: dict[str, float] = {}  # of what the next result is the first to show
+        self._say_error = partial(_say_error, socket, visit)  # no method: what is asked would keep this alive
+        self._questions = Questions(self._session, inference, settings.inference_timeout, self._say_error, clock)
 
     async def run(self) -> None:
         """Serve until one of the tasks ends; no task outlives this call."""
@@ -89,8 +82,7 @@ class Connection:
         finally:
             if shortcut is not None:
                 shortcut.take = None
-            tasks += self._asked.values()
-            self._asked.clear()  # else in a circle with this: what one ends by knows its frames
+            tasks += self._questions.let_go()
             for task in tasks:
                 task.cancel()
             # Not `gather`, which loses the message of a cancellation: anyio knows its own by that.
@@ -171,11 +163,10 @@ class Connection:
             started = self._clock()
             self._allowance.stay(started)
             self._visit.ticked(started - due, missed)
-            self._lose_patience(started)
-            await self._wait(self._ask(started), started + interval / 2)
-            await self._wait(self._ask_both(self._clock()), started + interval / 2)
+            self._questions.lose_patience()
+            await self._questions.ask(started + interval / 2)
             now = self._clock()
-            millis, self._millis = self._millis, {}
+            millis = {path: _millis(seconds) for path, seconds in self._questions.take_seconds().items()}
             times = protocol.Millis(**millis, total=_millis(now - started))
             result = self._session.result(now, times)
             self._put(result)
@@ -183,80 +174,10 @@ class Connection:
 
     def _report(self, result: protocol.Result, late: float, now: float) -> None:
         """Report a result; one for which a model still owes an answer is as late as can be."""
-        if self._patience:  # and not whoever cannot be told of a fault, because it reads nothing
+        if self._questions.is_waiting:
             late = self._settings.result_interval / 2
-        arrivals, self._arrivals = self._arrivals, {}
-        ages = {medium: now - at for medium, at in arrivals.items()}
+        ages = {medium: now - at for medium, at in self._questions.take_arrivals().items()}
         self._visit.result(result, late, ages, self._session.losses)
-
-    def _ask(self, now: float) -> list[asyncio.Task[None]]:
-        """Ask each path that is free, if there is something to ask."""
-        asked = []
-        if self._is_free("voice") and (window := self._session.take_window(now)):
-            asked.append(self._start("voice", self._hear, window))
-        if self._is_free("face") and (picture := self._session.take_frame(now)):
-            asked.append(self._start("face", self._see, picture))
-        return asked
-
-    def _ask_both(self, now: float) -> list[asyncio.Task[None]]:
-        """Ask the fusion model, once voice and face have answered, if there is one and something to ask."""
-        if self._is_free("fusion") and (pair := self._session.take_pair(now)):
-            return [self._start("fusion", self._fuse, pair)]
-        return []
-
-    async def _wait(self, asked: list[asyncio.Task[None]], deadline: float) -> None:
-        """Wait for answers; what is late goes on by itself, and its answer is in a later result."""
-        if asked:
-            await asyncio.wait(asked, timeout=max(0.0, deadline - self._clock()))
-
-    def _lose_patience(self, now: float) -> None:
-        """End questions that have no answer yet: a tick looks, which is often enough and costs no timers."""
-        for since, patience in self._patience.values():
-            if now - since >= self._settings.inference_timeout and patience.when() is None:
-                patience.reschedule(0.0)
-
-    def _is_free(self, path: str) -> bool:
-        task = self._asked.get(path)
-        if task is not None and task.done():
-            task.result()  # a question that ended by anything but an answer ends the stream
-            return True
-        return task is None
-
-    def _start(self, path: str, ask: Callable[[Question], Awaitable[None]], question: Question) -> asyncio.Task[None]:
-        async def timed() -> None:
-            started = self._clock()
-            try:
-                async with asyncio.timeout(None) as patience:
-                    self._patience[path] = started, patience
-                    try:
-                        await ask(question)
-                    finally:
-                        del self._patience[path], patience  # which knows this task
-            except TimeoutError:
-                await self._say_error("inference_failed", f"no answer about the {_MEDIA[path]} came in time")
-            except InferenceError as fault:
-                await self._say_error("inference_failed", str(fault))
-            except InvalidImageError as fault:
-                await self._say_error("invalid_image", str(fault))
-            else:
-                self._millis[path] = _millis(self._clock() - started)
-
-        self._asked[path] = asyncio.create_task(timed())
-        return self._asked[path]
-
-    async def _hear(self, window: Window) -> None:
-        reading = await self._inference.voice(window.samples, window.reference)
-        self._session.heard(window, reading.probs, self._clock(), reading.statistics)
-        self._arrivals["audio"] = window.arrived
-
-    async def _see(self, picture: Picture) -> None:
-        reading = await self._inference.face(picture.jpeg, picture.trace)
-        self._session.saw(picture, reading, self._clock())
-        self._arrivals["frame"] = picture.at
-
-    async def _fuse(self, pair: Pair) -> None:
-        probs = await self._inference.fusion(pair.window, pair.crop)
-        self._session.fused(pair, probs, self._clock())
 
     # --- send ---
 
@@ -284,10 +205,6 @@ class Connection:
     async def _say(self, message: protocol.ServerMessage) -> None:
         await self._socket.send_text(protocol.encode(message))
 
-    async def _say_error(self, code: protocol.ErrorCode, message: str) -> None:
-        self._visit.error(code)
-        await self._say(protocol.Error(code=code, message=message, recoverable=True))
-
     def _ready(self) -> protocol.Ready:
         models = self._inference
         return protocol.Ready(
@@ -310,6 +227,11 @@ class Connection:
             ),
             features=protocol.Features(calibration=self._session.can_calibrate),
         )
+
+
+async def _say_error(socket: WebSocket, visit: Visit, code: protocol.ErrorCode, message: str) -> None:
+    visit.error(code)
+    await socket.send_text(protocol.encode(protocol.Error(code=code, message=message, recoverable=True)))
 
 
 def _millis(seconds: float) -> float:
