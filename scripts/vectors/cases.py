@@ -37,7 +37,10 @@ def draw(rng: np.random.Generator, labels: list[str] | None = None) -> list[floa
 
 def constants() -> Iterator[Case]:
     """What is written down on both sides."""
-    yield {"name": "labels, defaults and bounds", "steps": [do("labels"), do("defaults"), do("bounds")]}
+    yield {
+        "name": "labels, defaults, bounds and ranges",
+        "steps": [do("labels"), do("defaults"), do("bounds"), do("ranges")],
+    }
 
 
 def rounding() -> Iterator[Case]:

@@ -94,6 +94,11 @@ class _Constants:
         smoothing = list(SMOOTHING_BOUNDS)
         return {"fusion_weight": list(WEIGHT_BOUNDS), "voice_smoothing": smoothing, "face_smoothing": smoothing}
 
+    def ranges(self) -> dict[str, list[float]]:
+        """Return from where to where each of a session's settings may be, from what `Settings` is annotated with."""
+        limits = {name: Settings.model_json_schema()["properties"][name] for name in SESSION}
+        return {name: [its["minimum"], its["maximum"]] for name, its in limits.items()}
+
 
 class _Rounding:
     """How the wire's numbers are rounded."""

@@ -132,7 +132,7 @@ export interface EmotionStreamEvents {
 export interface Options {
   /** Who answers: a server (default), or the models in this browser. */
   source?: "server" | "device";
-  /** Of the server's stream, `wss://...`; by default of the server from which the module comes. */
+  /** Of the server's stream, `wss://.../ws`, or of the server; by default of the one from which the module comes. */
   url?: string | URL;
   /** Of the device's models: the address of the folder that has `static` and `device`; by default where the module is. */
   base?: string | URL;
@@ -158,7 +158,7 @@ export interface Missing {
 export class EmotionStream extends EventTarget {
   /**
    * @param options a server's address, or more
-   * @throws {TypeError} there is no such source
+   * @throws {TypeError | RangeError} there is no such source or setting, or a value or an address cannot be meant so
    */
   constructor(options?: string | URL | Options);
 
@@ -183,11 +183,11 @@ export class EmotionStream extends EventTarget {
   /** Open the stream alone, for sound and pictures of one's own. */
   open(): void;
   close(): void;
-  /** Send 16 kHz mono sound, best 100 ms at a time; return its id, or null where it was not sent. */
+  /** Send 16 kHz mono sound, best 100 ms at a time; return its id, or null where it was not sent. @throws {TypeError} */
   sendAudio(samples: Int16Array): number | null;
-  /** Send a picture, see `frameKind`; return its id, or null where it was not sent. */
+  /** Send a picture, see `frameKind`; return its id, or null where it was not sent. @throws {TypeError} of another kind */
   sendFrame(frame: ArrayBuffer | ImageBitmap | ImageData): number | null;
-  /** Change this viewer's settings; they are sent again after a reconnect. */
+  /** Change this viewer's settings; they are sent again after a reconnect. @throws {TypeError | RangeError} */
   configure(settings: Partial<ViewerSettings>): void;
   /** Learn how this viewer is when neutral, stop that, or forget it; return whether there is somebody to tell. */
   calibrate(action: "start" | "skip" | "reset"): boolean;

@@ -25,21 +25,15 @@
  */
 
 import { DeviceStream } from "./device/device-stream.js";
+import { checkDevice, checkFrame, checkSound, checkWish, folderAddress, streamAddress } from "./given.js";
 import { ServerStream } from "./server-stream.js";
 
 const SITE = new URL("../../", import.meta.url);
 const SOURCES = {
-  server: ({ url = socketUrl() }) => new ServerStream(url),
-  device: ({ base = SITE, settings }) => new DeviceStream({ base: String(base), settings }),
+  server: ({ url = new URL("ws", SITE) }) => new ServerStream(streamAddress(url)),
+  device: ({ base = SITE, settings }) => new DeviceStream({ base: folderAddress(base), settings }),
 };
 const EVENTS = ["state", "ready", "result", "calibration", "problem", "progress"];
-
-/** Where the server from which this module comes has its stream. */
-function socketUrl() {
-  const url = new URL("ws", SITE);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
 
 /** Pictures are taken from a video that plays; one that nobody sees will do. */
 function hiddenVideo() {
@@ -60,11 +54,13 @@ export class EmotionStream extends EventTarget {
    *   url       of the server's stream; by default of the server from which this module comes
    *   base      of the device's models: the address of the folder that has `static`
    *   settings  of this device, see device/settings.js: what is left out is as a server has it by default
+   * @throws {TypeError | RangeError} it cannot be meant so; the same of other members
    */
   constructor(options = {}) {
     super();
     const isAddress = typeof options === "string" || options instanceof URL;
     this.#options = isAddress ? { url: String(options) } : options;
+    checkDevice(this.#options.settings ?? {});
     this.source = this.#options.source ?? "server";
   }
 
@@ -148,16 +144,19 @@ export class EmotionStream extends EventTarget {
 
   /** Send Int16Array of 16 kHz mono samples; return its id, or null where it was not sent. */
   sendAudio(samples) {
+    checkSound(samples);
     return this.#stream.sendAudio(samples);
   }
 
   /** Send one picture, see `frameKind`; return its id, or null where it was not sent. */
   sendFrame(frame) {
+    checkFrame(frame, this.frameKind);
     return this.#stream.sendFrame(frame);
   }
 
   /** Change this viewer's settings; they are sent again after a reconnect, and to another source. */
   configure(settings) {
+    checkWish(settings);
     Object.assign(this.#settings, settings);
     this.#stream.configure(settings);
   }

@@ -6,14 +6,14 @@ import { Capture, listDevices, obstacle } from "./capture.js";
 import { DevicePickers, SettingSliders, letSettingsFold } from "./controls.js";
 import { EmotionStream } from "./emotion-stream.js";
 import { Feed } from "./feed.js";
-import { PlaceSwitch } from "./place.js";
+import { PlaceSwitch, SITE } from "./place.js";
 import { View } from "./view.js";
 import { NO_ACCESS_CODE, deviceWords, obstacleWords, startWords } from "./words.js";
 
 const view = new View();
 const capture = new Capture(view.video);
 const place = new PlaceSwitch(move);
-const stream = new EmotionStream({ source: place.choice, base: document.baseURI });
+const stream = new EmotionStream({ source: place.choice, base: SITE });
 const feed = new Feed(capture, stream);
 const access = new Access(
   (token) => {

@@ -3,6 +3,8 @@
 import { reached } from "./device/unavailable.js";
 import { placeWords } from "./words.js";
 
+/** The folder of this page, which has the models in `device`. */
+export const SITE = new URL("./", document.baseURI).href;
 const KEY = "place";
 const root = document.documentElement;
 
@@ -68,14 +70,13 @@ export class PlaceSwitch {
    */
   async #prepare({ wanted }) {
     try {
-      const base = document.baseURI;
       const [{ isKept, loadManifest }, { warmEngine }] = await reached(
         Promise.all([import("./device/files.js"), import("./device/engine.js")]),
       );
-      const manifest = await loadManifest(base);
+      const manifest = await loadManifest(SITE);
       navigator.serviceWorker?.register("sw.js").catch(() => {});
-      if (!wanted && !(await isKept(base, manifest))) return;
-      await warmEngine({ base, onProgress: (progress) => this.showProgress(progress) });
+      if (!wanted && !(await isKept(SITE, manifest))) return;
+      await warmEngine({ base: SITE, onProgress: (progress) => this.showProgress(progress) });
       this.showReady();
     } catch (error) {
       if (this.choice === "device") this.showFailure(error.message);

@@ -104,6 +104,43 @@ test("a source that does not exist is refused", () => {
   assert.equal(stream.source, "server");
 });
 
+test("what cannot be meant so is refused where it is given, and changes nothing", () => {
+  const { stream } = listening("wss://there/ws");
+  stream.open();
+  Line.all[0].says(READY);
+  stream.configure({ voice_smoothing: 1, face_smoothing: null });
+  for (const wish of [{ fusion_weight: 3 }, { fusion_weight: NaN }, { face_smoothing: 0 }]) {
+    assert.throws(() => stream.configure(wish), RangeError);
+  }
+  for (const wish of [{ face_smoothing: 2.5 }, { fusion_weight: "0.5" }, { result_interval: 1 }]) {
+    assert.throws(() => stream.configure(wish), TypeError);
+  }
+  for (const samples of [new Float32Array(4), [1, 2], null]) assert.throws(() => stream.sendAudio(samples), TypeError);
+  for (const frame of [new Uint8Array(4), new Blob([]), "jpeg"]) assert.throws(() => stream.sendFrame(frame), TypeError);
+  assert.equal(Line.all[0].sent.length, 1);
+  stream.close();
+
+  const device = (settings) => () => new EmotionStream({ source: "device", settings });
+  assert.throws(device({ fusion_weight: 7 }), RangeError);
+  assert.throws(device({ voice_window: 99 }), RangeError);
+  assert.throws(device({ foo: 1 }), TypeError);
+  const onDevice = device({ voice_window: 2, silence_rms: 0 })();
+  assert.throws(() => onDevice.sendFrame(new ArrayBuffer(4)), TypeError);
+});
+
+test("an address is that of the stream or of its server, or is refused", () => {
+  const opened = (url) => {
+    const { stream } = listening({ url });
+    stream.open();
+    stream.close();
+    return Line.all.at(-1).url;
+  };
+  assert.equal(opened("https://there"), "wss://there/ws");
+  assert.equal(opened("http://localhost:8000/"), "ws://localhost:8000/ws");
+  assert.equal(opened("wss://there/behind/ws?ticket=1"), "wss://there/behind/ws?ticket=1");
+  for (const url of ["nonsense", "not a url%%", "ftp://there/ws"]) assert.throws(() => opened(url), TypeError);
+});
+
 test("the types name every member, and none that is not there", () => {
   const types = readFileSync(new URL("../../static/js/emotion-stream.d.ts", import.meta.url), "utf-8");
   const body = types.match(/class EmotionStream extends EventTarget \{([\s\S]*?)\n\}/)[1];

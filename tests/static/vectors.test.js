@@ -18,7 +18,7 @@ import { RingBuffer } from "../../static/js/device/ring-buffer.js";
 import { rounded } from "../../static/js/device/rounding.js";
 import { Schedule } from "../../static/js/device/schedule.js";
 import { NO_TRAITS, Session } from "../../static/js/device/session.js";
-import { BOUNDS, DEFAULTS } from "../../static/js/device/settings.js";
+import { BOUNDS, DEFAULTS, RANGES } from "../../static/js/device/settings.js";
 import { Smoother, sharpened } from "../../static/js/device/smoothing.js";
 import { LABELS } from "../../static/js/labels.js";
 
@@ -87,7 +87,7 @@ function viewer({ now = 0, settings = {}, voice = {}, face = {} } = {}) {
 }
 
 const PLAYERS = {
-  constants: () => ({ labels: () => LABELS, defaults: () => DEFAULTS, bounds: () => BOUNDS }),
+  constants: () => ({ labels: () => LABELS, defaults: () => DEFAULTS, bounds: () => BOUNDS, ranges: () => RANGES }),
   rounding: () => ({ rounded: ({ value, digits }) => rounded(value, digits) }),
   gate: () => ({
     rms: ({ samples }) => rms(Int16Array.from(samples)),

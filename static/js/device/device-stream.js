@@ -16,7 +16,7 @@ import { Delays } from "../delays.js";
 import { LABELS } from "../labels.js";
 import { PROTOCOL_VERSION } from "../protocol.js";
 import { Schedule } from "./schedule.js";
-import { BOUNDS, DEFAULTS, isWithinBounds } from "./settings.js";
+import { BOUNDS, DEFAULTS } from "./settings.js";
 import { reached } from "./unavailable.js";
 
 const NOT_SHOWN = { voice: null, face: null, fusion: null };
@@ -102,10 +102,6 @@ export class DeviceStream extends EventTarget {
 
   /** Change this viewer's settings; they hold after a `close` as well. */
   configure(settings) {
-    if (!isWithinBounds(settings)) {
-      this.#complain("invalid_message", "a setting is out of bounds");
-      return;
-    }
     Object.assign(this.#wish, settings);
     this.#session?.configure(settings);
   }
@@ -126,6 +122,8 @@ export class DeviceStream extends EventTarget {
     const now = seconds();
     this.#engine = engine;
     this.#settings = { ...DEFAULTS, ...engine.settings, ...this.#given };
+    const { stale_after: staleAfter, result_interval: interval } = this.#settings;
+    if (staleAfter < 2 * interval) throw new RangeError("stale_after is at least twice result_interval");
     this.#session = new Session(this.#settings, now, engine.voiceTraits, engine.faceTraits);
     this.#session.configure(this.#wish);
     this.#schedule = new Schedule(this.#settings.result_interval, now);

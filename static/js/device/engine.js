@@ -1,7 +1,7 @@
 /**
  * The models of this device: questions for a worker that runs them, so that the page never waits for one.
  *
- *   const engine = await openEngine({ base: document.baseURI, onProgress: ({ loaded, total }) => ... });
+ *   const engine = await openEngine({ base: "https://here/", onProgress: ({ loaded, total }) => ... });
  *   const { probs } = await engine.hear({ samples, reference: null });
  */
 

@@ -19,7 +19,7 @@ export async function loadManifest(base) {
     answer = await kept.match(url);
     return answer ? answer.json() : reached(Promise.reject(error));
   }
-  if (!answer.ok) throw new UnavailableError(await reason(answer));
+  if (!answer.ok) throw new UnavailableError(`${await reason(answer)} (${url})`);
   await kept.put(url, answer.clone());
   return answer.json();
 }

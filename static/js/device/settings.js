@@ -1,4 +1,4 @@
-/** The settings of a session: names and defaults are those of `app/settings.py`, bounds those of `ready.limits`. */
+/** The settings of a session: names and defaults are those of `app/settings.py`, ranges theirs there and in `ready.limits`. */
 
 export const DEFAULTS = {
   fusion_weight: 0.6,
@@ -14,11 +14,12 @@ export const DEFAULTS = {
 /** What a viewer may set. */
 export const BOUNDS = { fusion_weight: [0, 1], voice_smoothing: [1, 50], face_smoothing: [1, 50] };
 
-/** Whether what a viewer wants to set (what is left out, or null, stays) is within the bounds. */
-export function isWithinBounds(wish) {
-  return Object.entries(BOUNDS).every(([name, [least, most]]) => {
-    const value = wish[name] ?? least;
-    const isWhole = name === "fusion_weight" || Number.isInteger(value);
-    return isWhole && value >= least && value <= most;
-  });
-}
+/** What they may be; besides, `stale_after` is at least twice `result_interval`. */
+export const RANGES = {
+  ...BOUNDS,
+  result_interval: [0.1, 5],
+  voice_window: [0.5, 4],
+  silence_rms: [0, 1],
+  stale_after: [0.5, 60],
+  calibration_seconds: [3, 30],
+};
