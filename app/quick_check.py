@@ -80,7 +80,7 @@ def find_examples(settings: Settings, seed: int = 0) -> Examples:
 
 def _root(root: Path | None, name: str) -> Path:
     if root is None:
-        raise DataLayoutError(f"{name} is not set")
+        raise DataLayoutError(f"{name} is not set, or --{name.removesuffix('_ROOT').lower()} DIR not given")
     return root
 
 

@@ -15,7 +15,7 @@ def plot_curves(path: Path, history: list[dict[str, float]]) -> None:
     """Draw the training loss, and top-1 and UAR on held-out data, by epoch."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     left = figure.subplots()
-    epochs = [row["epoch"] + 1 for row in history]
+    epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["loss"] for row in history], color="tab:gray", label="training loss")
     left.set(xlabel="epoch", ylabel="training loss")
     right = left.twinx()

@@ -118,7 +118,7 @@ def fit(
         origin: This command and this code; what took a run up again is kept beside what started it (`origin_of`).
 
     Returns:
-        The metrics of the epoch that is kept, with `epoch` and the run's `seconds`.
+        The metrics of the epoch that is kept, with `epoch` (from 1 on) and the run's `seconds`.
 
     Raises:
         OtherRunError: `run_dir` holds a checkpoint of another run.
@@ -149,9 +149,10 @@ def fit(
         schedule.load_state_dict(state["schedule"])
         history, best, best_state = state["history"], state["best"], state["best_state"]
         origin = Origin(state["command"], tuple(dict.fromkeys((*state["commits"], *origin.commits))))
+        tqdm.write(f"going on after epoch {len(history)} of {recipe.epochs}, from {last}")
 
     for epoch in range(len(history), recipe.epochs):
-        if history and epoch - max(history, key=_uar)["epoch"] > recipe.patience:
+        if history and epoch + 1 - max(history, key=_uar)["epoch"] > recipe.patience:
             break
         started = time.monotonic()
         torch.manual_seed(recipe.seed * 10_007 + epoch)  # dropout and whatever else draws inside the network
@@ -165,7 +166,7 @@ def fit(
             raise DivergedError(f"the training diverged in epoch {epoch + 1}: its loss is {loss}; try a lower --lr")
         average.module.eval()
         metrics = evaluate(average.module)
-        row = {"epoch": float(epoch), "loss": loss, "seconds": time.monotonic() - started, **metrics}
+        row = {"epoch": epoch + 1, "loss": loss, "seconds": time.monotonic() - started, **metrics}
         history.append(row)
         if keep == "last" or not best or row["uar"] > best["uar"]:
             best = row

@@ -21,6 +21,7 @@ from models.face_path import DetectedFacePath, cut_out, load_face_path
 from models.image import decode_jpeg
 from models.inference import Float32, Located, Trace, UInt8
 from models.tracking import begin, follow
+from scripts.option_values import whole_number
 
 WIDTH = 480
 """Pixels to which frames are shrunk, as the page does."""
@@ -130,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("films", type=Path, nargs="+", metavar="FILM")
     parser.add_argument("--interval", type=float, default=0.5, help="seconds between frames")
-    parser.add_argument("--detect-every", type=int, default=Settings.model_fields["detect_every"].default)
+    parser.add_argument("--detect-every", type=whole_number, default=Settings.model_fields["detect_every"].default)
     parser.add_argument("--face-model", default="fer_resnet")
     options = parser.parse_args()
     settings = Settings(_env_file=None)
@@ -141,8 +142,11 @@ def main() -> None:
     for film in options.films:
         if not film.is_file():
             parser.error(f"there is no film {film}")
+        before = measurement.frames
         for frames in phases(film, options.interval):
             measurement.play(frames)
+        if measurement.frames == before:
+            parser.error(f"there are no pictures in {film}")
     if not measurement.followed:
         raise SystemExit("no face was followed")
     measurement.report()

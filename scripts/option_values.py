@@ -6,8 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 def option(text: str) -> tuple[str, Any]:
     """Read NAME=VALUE; the value is JSON, or else plain text."""
@@ -70,6 +68,8 @@ def device(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: It is not.
     """
+    import torch  # which takes seconds, and most values do without
+
     if text != "auto":
         try:
             torch.empty(1, device=text).add_(1)

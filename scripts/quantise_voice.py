@@ -1,9 +1,11 @@
 """Write a voice artefact in 8-bit integers beside the one in floating point, unless that costs too much accuracy.
 
 python -m scripts.quantise_voice NAME --ravdess DIR [--folds NAME ...]
+python -m scripts.quantise_voice NAME --data own DIR
 
-What it costs is measured on people whom the artefact has not heard; with --folds by the artefacts of a
-cross-validation, each on its own. It is served by VOICE_MODEL=NAME_int8, in about two thirds of the time of NAME.
+The data are what finds the integers' ranges and says what they cost: take those that it was trained on. What it costs
+is measured on people whom the artefact has not heard; with --folds by the artefacts of a cross-validation, each on its
+own. It is served by VOICE_MODEL=NAME_int8, in about two thirds of the time of NAME.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import numpy as np
 from app.settings import Settings
 from models.artefact import IN_INTEGERS, ArtefactError
 from models.checksums import record_sum
-from models.datasets import ravdess
+from models.datasets import catalogue, ravdess
 from models.datasets.clips import Clip, read_clips
 from models.datasets.layout import DataLayoutError
 from models.inference import Int16
@@ -55,28 +57,42 @@ def main() -> None:
     """Parse the command line, measure what it costs, and write the artefact and its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of the artefact, an .onnx in the weights' folder")
-    parser.add_argument("--ravdess", type=Path, required=True, help="RAVDESS' folder of speech")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--ravdess", type=Path, help="RAVDESS' folder of speech")
+    data.add_argument(
+        "--data",
+        nargs=2,
+        metavar=("NAME", "DIR"),
+        help=f"one of {', '.join(catalogue.names('speech'))}, and its folder",
+    )
     parser.add_argument("--folds", nargs="+", metavar="NAME", help="artefacts to measure by (default: NAME itself)")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the artefacts")
     options = parser.parse_args()
     made = made_by(command_line(), [commit()])  # before anything is written
+    name, root = options.data or ("ravdess", options.ravdess)
     try:
-        clips = ravdess.clips(options.ravdess, ACTORS)
+        data_set = catalogue.find(name)
+        if data_set.clips is None:
+            raise catalogue.UnknownDataSetError(
+                f"{name} has no speech: there are {', '.join(catalogue.names('speech'))}"
+            )
+        clips = ravdess.clips(Path(root), ACTORS) if data_set.name == "ravdess" else data_set.clips(Path(root))
         words = _cost(options.weights, options.folds or [options.name], clips)
-        source, name = options.weights / f"{options.name}.onnx", f"{options.name}{IN_INTEGERS}"
-        target = source.with_name(f"{name}.onnx")
+        source = options.weights / f"{options.name}.onnx"
+        target = source.with_name(f"{source.stem}{IN_INTEGERS}.onnx")
         windows = examples(OnnxVoice(source).heard, clips)
         quantise_voice(source, target, windows)
-    except (ArtefactError, DataLayoutError, LeakageError) as error:
+    except (ArtefactError, DataLayoutError, LeakageError, ValueError) as error:
         raise SystemExit(str(error)) from error
     record_sum(target)
     card = [
-        f"# {name}",
+        f"# {target.stem}",
         "",
-        f"- `{options.name}` in 8-bit integers: its convolutions and its LSTM, not its spectrogram; data, licence and",
-        f"  protocol: [{options.name}.md]({options.name}.md)",
-        f"- Ranges: least and largest on a window each of {len(windows)} clips of people it has heard, drawn at random",
-        f"- Measured by {', '.join(options.folds or [options.name])}, on RAVDESS actors whom they have not heard:",
+        f"- `{source.stem}` in 8-bit integers: its convolutions and its LSTM, not its spectrogram; data, licence and",
+        f"  protocol: [{source.stem}.md]({source.stem}.md)",
+        f"- Ranges: least and largest on a window each of {len(windows)} clips of people it has heard, at random,",
+        f"  of {data_set.title}; their terms go for this file as well: {data_set.licence}",
+        f"- Measured by {', '.join(options.folds or [options.name])}, on people of it whom they have not heard:",
         *(f"  - {line}" for line in words),
         f"- Bytes: {target.stat().st_size:,} instead of {source.stat().st_size:,}",
         f"- Made by {made}",

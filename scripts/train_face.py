@@ -44,6 +44,7 @@ from scripts.training_options import (
     examples,
     finish,
     in_phases,
+    those_there,
 )
 
 MODEL, DATA = "face_resnet", "fer2013"
@@ -144,7 +145,9 @@ def load(options: argparse.Namespace) -> tuple[FaceCrops, FaceCrops]:
     for faces in besides:
         train = Joined(train, faces)
     if missing := [label for label in labels if not (train.labels == LABELS.index(label)).any()]:
-        raise DataLayoutError(f"{options.root} has no picture to train on of {', '.join(missing)}")
+        there = set(labels).difference(missing)
+        words = f"no picture to train on of {', '.join(missing)}{those_there(labels, there)}"
+        raise DataLayoutError(f"{options.root} has {words}")
     if not len(held_out):
         raise DataLayoutError(f"{options.root} has no picture of {', '.join(labels)} to judge by")
     return tuple(FaceCrops(faces, labels, options.size, known.input.channels) for faces in (train, held_out))  # type: ignore[return-value]

@@ -53,6 +53,7 @@ from scripts.training_options import (
     examples,
     finish,
     in_phases,
+    those_there,
 )
 
 MODEL, SYNTHETIC = "concat", "synthetic"
@@ -164,7 +165,8 @@ def load(options: argparse.Namespace) -> tuple[list[Scene], list[Scene], dict[st
     train, held_out, named = _synthetic(options) if options.synthetic else _films(options)
     there = {scene.label for scene in train}
     if missing := [label for label in options.labels if label not in there]:
-        raise DataLayoutError(f"there is no scene to train on of {', '.join(missing)}")
+        words = f"there is no scene to train on of {', '.join(missing)}{those_there(options.labels, there)}"
+        raise DataLayoutError(words)
     if not held_out:
         raise DataLayoutError(f"{options.root} has no scene of {', '.join(options.labels)} to judge by")
     return train, held_out, named

@@ -49,6 +49,7 @@ from scripts.training_options import (
     examples,
     finish,
     in_phases,
+    those_there,
 )
 
 MODEL = "audio_bilstm"
@@ -170,7 +171,9 @@ def listed(options: argparse.Namespace) -> Split[Clip]:
         joined.check_speakers()
     there = {clip.label for clip in joined.train}
     if missing := [label for label in options.labels if label not in there]:
-        raise DataLayoutError(f"there is no clip to train on of {', '.join(missing)}")
+        raise DataLayoutError(
+            f"there is no clip to train on of {', '.join(missing)}{those_there(options.labels, there)}"
+        )
     if not joined.validation:
         raise DataLayoutError("there is no clip to choose by: it takes three speakers, or more of RAVDESS' actors")
     return joined

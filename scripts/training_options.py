@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +24,8 @@ from scripts.option_values import any_number, device, label_list, option, rate, 
 from scripts.places import check_folder, check_free, tell_written
 from scripts.provenance import command_line, commit, made_by
 
+STOPPED = 130
+"""Exit status of a command that Ctrl-C ended."""
 CHANGES = ("batch_size", "mixup", "label_smoothing", "patience")
 """What a command may change of every phase's recipe, beside epochs and learning rates."""
 
@@ -42,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser, kind: Kind, model: str) -> None
     parser.add_argument(
         "--labels",
         type=label_list,
-        help="what to tell apart, e.g. angry,happy,neutral,sad (default: all of the data's)",
+        help="what to tell apart, e.g. angry,happy,neutral,sad (default: all that the kind of data has)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an artefact of that name")
     parser.add_argument("--run", type=Path, help="folder for checkpoints and curves (default: runs/NAME)")
@@ -172,7 +174,10 @@ def in_phases(
             best = train(name, recipe, run)
         except (OtherRunError, DamagedRunError, DivergedError, ArtefactError) as error:
             raise SystemExit(str(error)) from error
-        print(best)
+        except KeyboardInterrupt:
+            print(f"\nStopped. The same command goes on after the last whole epoch, from {run}.")
+            raise SystemExit(STOPPED) from None
+        print(f"kept: {', '.join(f'{name} {value:.4g}' for name, value in best.items())}")
         seconds += best["seconds"]
     return {**best, "seconds": seconds}
 
@@ -193,13 +198,19 @@ def finish(
     """Publish what was trained, with a card that says how; keep its figures with the run as well, and print them."""
     (options.run / "figures.json").write_text(json.dumps(figures.as_dict(), indent=1) + "\n")
     plot_confusion(options.run / "confusion.png", figures.confusion)
-    took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch'] + 1:.0f} kept"}
+    took = {"Time": f"{best['seconds'] / 60:.0f} minutes, epoch {best['epoch']:.0f} kept"}
     told = {**inherited(notes, options.forebears), **took}
     origins = [origin_of(run) for run in _runs(options).values()]
     made = made_by(origins[0].command, (commit for origin in origins for commit in origin.commits))
     publish(network, info, figures, options.weights, made, told)
     print(*card_table(figures), sep="\n")
     tell_written(options.weights, info.name, info.kind)
+
+
+def those_there(labels: Iterable[str], there: Collection[str]) -> str:
+    """Return what to do where there are examples of some labels only."""
+    known = [label for label in labels if label in there]
+    return f": to tell the others apart, --labels {','.join(known)}" if len(known) > 1 else ""
 
 
 def beginnings(options: argparse.Namespace) -> dict[str, str]:

@@ -28,7 +28,9 @@ from app.settings import ROOT
 from scripts.bench import measure, networks, report, stages
 from scripts.bench.material import NoMaterialError, gather
 from scripts.bench.subject import OPEN, started
+from scripts.option_values import whole_number
 from scripts.places import check_file
+from scripts.server_settings import add_set, settings_of
 
 MOST = 4096
 """Viewers beyond whom nothing is tried."""
@@ -40,7 +42,7 @@ def main() -> None:
     """Parse the command line, measure, print."""
     options = _parser().parse_args()
     if options.show:
-        text = report.tables(json.loads(path.read_text()) for path in options.show)
+        text = report.tables(map(_saved, options.show))
         if options.into:
             options.into.write_text(report.between_marks(options.into.read_text(), text))
         else:
@@ -63,8 +65,20 @@ def main() -> None:
     print(report.tables([run]))
 
 
+def _saved(path: Path) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{path} cannot be read: {error}")
+    if run.keys().isdisjoint(PARTS):
+        sys.exit(f"{path} is no run that --save kept")
+    return run
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ravdess", type=Path, metavar="DIR", help="RAVDESS speech (default: a made voice)")
     parser.add_argument("--ravdess-av", type=Path, metavar="DIR", help="MP4s of a person (default: a portrait)")
     faces, voices = networks.FACES, networks.VOICES
@@ -72,16 +86,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--voice", choices=voices, default=voices[0], help="the voice model")
     parser.add_argument("--baseline", action="store_true", help="measure the textbook server as well")
     parser.add_argument(
-        "--viewers", type=int, nargs="+", metavar="N", help="these numbers of viewers (default: search)"
+        "--viewers", type=whole_number, nargs="+", metavar="N", help="these numbers of viewers (default: search)"
     )
-    parser.add_argument("--first", type=int, default=8, metavar="N", help="where the search begins (default: 8)")
-    parser.add_argument("--admission", type=int, metavar="N", help="let so many come, and the server refuse some")
+    parser.add_argument(
+        "--first", type=whole_number, default=8, metavar="N", help="where the search begins (default: 8)"
+    )
+    parser.add_argument(
+        "--admission", type=whole_number, metavar="N", help="let so many come, and the server refuse some"
+    )
     parser.add_argument("--rate", type=float, default=4.0, metavar="N", help="of them a second (default: 4)")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured for each number (default: 10)")
-    parser.add_argument("--tries", type=int, default=2, help="of a number that does not hold (default: 2)")
-    parser.add_argument("--cores", type=int, metavar="N", help="give each server so many cores, and viewers the others")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="servers that share the viewers")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
+    parser.add_argument("--tries", type=whole_number, default=2, help="of a number that does not hold (default: 2)")
+    parser.add_argument(
+        "--cores", type=whole_number, metavar="N", help="give each server so many cores, and viewers the others"
+    )
+    parser.add_argument("--processes", type=whole_number, default=1, metavar="N", help="servers that share the viewers")
+    add_set(parser)
     messages = parser.add_mutually_exclusive_group()
     messages.add_argument("--binary", action="store_true", help="binary messages, as the page sends (the default)")
     messages.add_argument("--json", action="store_true", help="JSON messages")
@@ -109,7 +129,7 @@ def _measure(run: dict[str, Any], options: argparse.Namespace, tell: Callable[[s
         "seconds": options.seconds,
         "settings": options.set,
     }
-    extra = dict(pair.split("=", 1) for pair in options.set)
+    extra = settings_of(options.set)
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = ({**chosen, **extra} for chosen in networks.prepare(options.face, options.voice, Path(folder)))
         if options.admission:

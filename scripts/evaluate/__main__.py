@@ -29,7 +29,9 @@ from scripts.places import check_file, check_folder
 def main() -> None:
     """Parse the command line, measure, print."""
     settings = load()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all when none is named")
     parser.add_argument("--ravdess", type=Path, default=settings.ravdess_root, help="folder with Actor_01 ...")
     parser.add_argument("--fer2013", type=Path, default=settings.fer2013_root, help="folder with test/, or the CSV")

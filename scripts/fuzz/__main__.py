@@ -29,7 +29,9 @@ SLOWEST = 10
 
 def main() -> None:
     """Fuzz one target."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.fuzz", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
     parser.add_argument("target", choices=NAMES)
     parser.add_argument("--runs", type=int, default=100_000, help="inputs to try")
     parser.add_argument("--found", type=Path, help="folder for new inputs and escapes; a new one otherwise")

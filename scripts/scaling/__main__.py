@@ -25,9 +25,12 @@ def main() -> None:
     elif options.command == "cpu":
         if not sys.platform.startswith("linux"):
             sys.exit("this reads /proc: it runs on Linux only")
-        from scripts.scaling.cpu import measure
+        from scripts.scaling.cpu import NoProcessError, measure
 
-        print(measure(options.port, options.of, options.viewers, options.seconds))
+        try:
+            print(measure(options.port, options.of, options.viewers, options.seconds))
+        except (NoProcessError, OSError) as fault:
+            sys.exit(f"nothing to measure on port {options.port}: {fault}")
     else:
         from scripts.scaling.line import measure as listen
 
@@ -43,7 +46,9 @@ def _part(text: str) -> plan.Part:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     table = commands.add_parser("table", help="what so many viewers need")
     table.add_argument("--part", type=_part, action="append", required=True, metavar="NAME:CPU_MS[:CORES[:MB]]",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,21 @@ COMING = 6.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+class NoProcessError(ValueError):
+    """There is nothing to measure."""
+
+
 def measure(port: int, patterns: Sequence[str], viewers: int, seconds: float) -> str:
-    """Return a table of processor milliseconds for each second of each viewer, what is needed for nobody left out."""
+    """Return a table of processor milliseconds for each second of each viewer, what is needed for nobody left out.
+
+    Raises:
+        NoProcessError: No process matches one of the patterns.
+        ConnectionError: Nobody listens on the port.
+    """
+    with socket.create_connection(("127.0.0.1", port)):
+        pass
+    if missing := [pattern for pattern, pids in _clocks(patterns).items() if not pids]:
+        raise NoProcessError(f"no process has a command line that matches {missing[0]}")
     material = gather(None, None)
     idle = _spent(patterns, seconds)
     crowd = Crowd(material, Plan((port,), viewers, 1.0, COMING + seconds, binary=True))

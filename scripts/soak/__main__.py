@@ -27,6 +27,7 @@ from scripts.bench.material import gather
 from scripts.bench.subject import Subject
 from scripts.bench.viewer import Envelopes
 from scripts.places import check_file
+from scripts.server_settings import add_set, settings_of
 from scripts.soak.report import Figures, Held, Sample, text, trend, verdict
 from scripts.soak.strangers import pester
 from scripts.soak.viewers import Good, churn, come
@@ -190,7 +191,9 @@ def _figures(
 
 def main() -> None:
     """Parse the command line, start the server, soak it, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument(
         "--load", type=float, default=0.8, help="of the server, as it measures it (default: %(default)s)"
@@ -199,7 +202,7 @@ def main() -> None:
         "--faults", type=float, default=30.0, metavar="SECONDS", help="between two faults of the models"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server")
+    add_set(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
     if options.minutes <= 0:
@@ -212,7 +215,7 @@ def main() -> None:
         "MAX_VIEWERS": "100000",
         "MAX_VIEWERS_PER_ADDRESS": "0",
         "UNREAD_TIMEOUT": "4",  # a stranger waits much longer for its end
-        **dict(pair.split("=", 1) for pair in options.set),
+        **settings_of(options.set),
     }
     with Subject("scripts.soak.server", settings) as server:
         figures = asyncio.run(soak(server.port, 60 * options.minutes, options.load, options.seed))

@@ -7,7 +7,9 @@ import re
 import pytest
 import yaml
 
+from app.server import create_app
 from app.settings import ROOT, Settings
+from app.stopping import END_SECONDS
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
@@ -154,3 +156,30 @@ def test_nginx_has_room_for_as_many_connections_and_requests_of_an_address_as_th
 def test_the_server_in_containers_believes_the_network_by_which_a_proxy_comes():
     (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
     assert COMPOSE["services"]["server"]["environment"]["TRUSTED_PROXIES"] == network["gateway"]
+
+def test_plain_kubernetes_runs_the_server_as_it_is():
+    deployment, service, scaler = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert set(env) <= SETTINGS
+    settings = Settings(_env_file=None, **{name.lower(): value for name, value in env.items() if value is not None})
+    (port,) = container["ports"]
+    assert port["containerPort"] == settings.port
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    assert labels == pod["metadata"]["labels"] == service["spec"]["selector"]
+    assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert container["image"].rpartition("/")[2].partition(":")[0] == "emotion-server"
+    assert f"--uid {pod['spec']['securityContext']['runAsUser']} " in DOCKERFILE
+    probes = [container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")]
+    paths = set(create_app(settings).openapi()["paths"])
+    assert set(probes) <= paths
+    assert pod["spec"]["terminationGracePeriodSeconds"] > END_SECONDS + 5  # as long as it waits before it is told
+
+
+def test_images_hold_the_licence_and_what_there_is_to_know_of_the_weights():
+    for stage in ("cluster", "server"):
+        lines = DOCKERFILE.split(f" AS {stage}\n")[1].split("\nFROM ")[0]
+        assert "COPY LICENSE ./" in lines
+    assert "!weights/*.md" in (ROOT / ".dockerignore").read_text("utf-8").splitlines()

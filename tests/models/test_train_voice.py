@@ -148,8 +148,9 @@ def test_a_killed_run_goes_on(ravdess: Path, tmp_path: Path, monkeypatch: pytest
 
     ask = HeldOut.metrics
     monkeypatch.setattr(HeldOut, "metrics", metrics)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as ended:
         train(tmp_path / "killed", monkeypatch, *given)
+    assert ended.value.code == 130
     assert not list((tmp_path / "killed" / "weights").iterdir())
     monkeypatch.setattr("scripts.training_options.commit", lambda: "abcdef0")  # as if the code were another by then
     killed = train(tmp_path / "killed", monkeypatch, *given, "--threads", 1)

@@ -56,8 +56,8 @@ def test_training_learns_and_leaves_its_curves(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("keep", "kept"), [("best", 1.0), ("last", 4.0)])
-def test_the_best_epoch_is_kept_or_the_last(tmp_path: Path, keep: Kept, kept: float) -> None:
+@pytest.mark.parametrize(("keep", "kept"), [("best", 2), ("last", 5)])
+def test_the_best_epoch_is_kept_or_the_last(tmp_path: Path, keep: Kept, kept: int) -> None:
     seen: list[dict[str, torch.Tensor]] = []
 
     def judged(network: nn.Module) -> dict[str, float]:
@@ -68,7 +68,7 @@ def test_the_best_epoch_is_kept_or_the_last(tmp_path: Path, keep: Kept, kept: fl
     best = fit(network, examples, 6, judged, recipe, tmp_path, {}, keep=keep)
     assert best["epoch"] == kept
     for name, values in network.state_dict().items():
-        torch.testing.assert_close(values, seen[int(kept)][name])
+        torch.testing.assert_close(values, seen[kept - 1][name])
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
@@ -81,7 +81,7 @@ def test_patience_ends_it_whichever_epoch_is_kept(tmp_path: Path, keep: Kept) ->
 
     best = fit(classifier(), examples, 6, worse_and_worse, replace(RECIPE, patience=2), tmp_path, {}, keep=keep)
     assert len(judged) == 3
-    assert best["epoch"] == {"best": 0.0, "last": 2.0}[keep]
+    assert best["epoch"] == {"best": 1, "last": 3}[keep]
 
 
 def test_a_training_that_diverges_ends_with_the_reason(tmp_path: Path) -> None:

@@ -1,24 +1,10 @@
 """The viewer's logic in Python answers as `tests/vectors` says; `tests/static/vectors.test.js` asks JavaScript."""
 
 import json
-import math
 
 import pytest
 
-from scripts.vectors.__main__ import FOLDER, SUBJECTS, vectors
-
-TOLERANCE = 1e-6
-"""Processors differ in the last place of a logarithm."""
-
-
-def agree(a, b) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(agree(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(agree, a, b))
-    if isinstance(a, bool) or isinstance(b, bool) or not isinstance(a, int | float) or not isinstance(b, int | float):
-        return a == b
-    return math.isclose(a, b, rel_tol=0.0, abs_tol=TOLERANCE)
+from scripts.vectors.__main__ import FOLDER, SUBJECTS, agree, is_current, vectors
 
 
 def test_there_are_vectors_of_every_subject_and_no_others():
@@ -60,3 +46,12 @@ def test_every_state_of_the_protocol_has_a_vector():
     assert {status["state"] for status in told} == {"none", "collecting", "done", "failed"}
     for kind in ("frames", "audio", "results"):
         assert any(result["dropped"][kind] for result in results)
+
+
+def test_a_file_is_current_where_numbers_differ_in_their_last_places_alone(tmp_path):
+    file = tmp_path / "subject.json"
+    assert not is_current(file, "[1]")
+    file.write_text('[{"gives": [-4.4e-16, true, "ok", null]}]')
+    assert is_current(file, '[{"gives": [0.0, true, "ok", null]}]')
+    for other in ('[0.01, true, "ok", null]', '[0.0, 1, "ok", null]', '[0.0, true, "no", null]', "[0.0, true]"):
+        assert not is_current(file, f'[{{"gives": {other}}}]')
