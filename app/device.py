@@ -160,6 +160,8 @@ class DeviceSite:
         page = contents.pop("index.html")
         if self._alone:
             page = page.replace(b'data-place="server"', b'data-place="device" data-fixed')
+            there = b'<option value="server">on the server</option>'
+            contents["example.html"] = contents["example.html"].replace(there, b"")
         return {"": page, **{f"static/{path}": content for path, content in contents.items()}}
 
     @cached_property

@@ -2,7 +2,7 @@ import { EmotionStream } from "./emotion-stream.js";
 
 const ids = ["source", "toggle", "preview", "words", "lacking"];
 const [source, toggle, video, words, lacking] = ids.map((id) => document.getElementById(id));
-const stream = new EmotionStream();
+const stream = new EmotionStream({ source: source.value });
 let problem = null; // that ended the stream, or keeps it waiting
 
 stream.addEventListener("state", ({ detail: { state, reason } }) => {

@@ -132,7 +132,10 @@ def test_the_service_worker_sees_the_whole_page(client):
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_the_page_of_a_site_without_a_server_has_no_choice(settings, packages):
-    page = DeviceSite(settings, packages, alone=True).page()[""].decode()
+def test_the_pages_of_a_site_without_a_server_have_no_choice(settings, packages):
+    files = DeviceSite(settings, packages, alone=True).page()
+    page, example = files[""].decode(), files["static/example.html"].decode()
     assert 'data-place="device" data-fixed' in page
+    assert 'value="device"' in example
+    assert 'value="server"' not in example
     assert 'data-place="server"' not in page

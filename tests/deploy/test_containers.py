@@ -157,6 +157,7 @@ def test_the_server_in_containers_believes_the_network_by_which_a_proxy_comes():
     (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
     assert COMPOSE["services"]["server"]["environment"]["TRUSTED_PROXIES"] == network["gateway"]
 
+
 def test_plain_kubernetes_runs_the_server_as_it_is():
     deployment, service, scaler = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
     pod = deployment["spec"]["template"]
