@@ -8,10 +8,12 @@ import pytest
 
 from models.artefact import ArtefactInfo
 from models.checksums import SUMS
+from models.datasets import own
 from models.export import export_onnx
 from models.loading import load_voice
 from models.torch_engine import Calibrated
 from scripts import quantise_voice
+from tests.models.datasets.trees import write_sound
 from tests.models.voices import ravdess_tree, say, small_network
 
 
@@ -61,3 +63,20 @@ def test_who_has_heard_nobody_there_is_told_so(folder: Path, monkeypatch: pytest
     with pytest.raises(SystemExit, match="no clip of anybody whom the artefact has heard"):
         run(monkeypatch, folder, "stranger")
     assert not list(folder.glob("*_int8*"))
+
+
+def test_one_of_ones_own_is_measured_on_ones_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantise_voice, "MOST_LOST", 1.0)
+    for speaker in ("anna", "ben"):
+        for label in ("happy", "sad"):
+            write_sound(folder / "own" / speaker / label / "1.wav", seconds=1.6, hertz=200)
+    (anna,) = {clip.speaker for clip in own.clips(folder / "own") if "anna" in clip.speaker}
+    options = {"channels": 16, "hidden": 12, "layers": 1, "adaptive": True}
+    info = ArtefactInfo("mine", "voice", "audio_bilstm", options, heard=(anna,), adaptive=True)
+    export_onnx(Calibrated(small_network(), info).eval(), folder / "mine.onnx")
+    command = ["quantise_voice", "mine", "--data", "own", str(folder / "own"), "--weights", str(folder)]
+    monkeypatch.setattr(sys, "argv", command)
+    quantise_voice.main()
+    card = (folder / "mine_int8.md").read_text()
+    assert "of recordings or pictures of one's own" in card
+    assert "smoothed stream, 2 answers" in card  # Ben's

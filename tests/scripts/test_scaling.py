@@ -1,10 +1,12 @@
 import math
+import socket
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.scaling.__main__ import _part
+from scripts.scaling.__main__ import _part, main
 from scripts.scaling.plan import Assumptions, Part, need, table
 
 SERVER = Part("server", cpu_ms=20.0, cores=2.0, memory_mb=300.0)
@@ -55,3 +57,14 @@ def test_a_part_is_written_with_colons():
         _part("face")
     with pytest.raises(Exception, match="NAME:CPU_MS"):
         _part("face:much")
+
+
+def test_what_cannot_be_measured_is_told_in_a_line(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        command = ["scaling", "cpu", "--port", str(port), "--of", "no process of this name"]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit, match="no process has a command line that matches no process of this name"):
+            main()
+    with pytest.raises(SystemExit, match=f"nothing to measure on port {port}: .*refused"):
+        main()
