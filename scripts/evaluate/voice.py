@@ -15,10 +15,10 @@ from models.datasets.speech import Clip
 from models.inference import SAMPLE_RATE, Float32, Int16, VoiceModel
 from models.labels import LABELS
 from models.metrics import uar
-from models.windows import rms, stream_windows
+from models.pooling import evidence, sharpened
+from models.windows import WHOLE_HOP, WHOLE_SECONDS, rms, stream_windows
 from scripts.evaluate.answers import Answers, Sounds, View, ask, join
 from scripts.evaluate.voices import BluntVoice
-from scripts.predict.whole import whole_voice
 
 TALKERS = 6
 """Voices in a babble."""
@@ -55,8 +55,10 @@ def views(settings: Settings) -> dict[str, View]:
         return lambda model, _, sound: model.predict(cut(settings, sound, seconds))
 
     def whole(model: VoiceModel, _: Clip, sound: Int16) -> Float32:
-        said, _, _ = whole_voice(model, sound, settings.silence_rms)
-        return _shown(said)
+        seconds = min(WHOLE_SECONDS, max(0.5, len(sound) / SAMPLE_RATE))
+        windows = stream_windows(sound, seconds, WHOLE_HOP, settings.silence_rms)
+        mean = model.predict(windows).mean(axis=0, dtype=np.float64).astype(np.float32)
+        return sharpened(mean, evidence(len(windows)), model.traits.sharpening)[None]
 
     return {
         **{f"{seconds:g} s window": window(seconds) for seconds in WINDOWS},
@@ -69,14 +71,10 @@ def smoothed(settings: Settings) -> View:
     """Return the view of a clip that a viewer has."""
 
     def view(model: VoiceModel, _: Clip, sound: Int16) -> Float32:
-        return _shown(stream_clip(settings, model, sound))
+        shown = stream_clip(settings, model, sound)
+        return np.zeros((0, len(LABELS)), np.float32) if shown is None else shown[None]
 
     return view
-
-
-def _shown(probs: Float32 | None) -> Float32:
-    """Return what is shown of a clip [K, 7]: one answer, or none where all is silence."""
-    return np.zeros((0, len(LABELS)), np.float32) if probs is None else probs[None]
 
 
 def cut(settings: Settings, sound: Int16, seconds: float) -> Int16:

@@ -32,7 +32,8 @@ def whole_voice(model: VoiceModel, sound: Int16, silence_rms: float) -> tuple[Fl
 
     As the model cards measure it: the mean over windows of 2 s (one window where the sound is shorter), a quarter of
     a second apart, the silent ones left out, as sure as so many answers are (`models.pooling`). Less than half a
-    second gets silence before it.
+    second gets silence before it. There a clip that is silent throughout is judged by its loudest window, so that no
+    model is spared one; here it is silence.
 
     Returns:
         Probabilities [7], None where all is silence; over how many windows; the seconds of each.
