@@ -35,7 +35,7 @@ class LostError(RuntimeError):
 
 
 class Classifier:
-    """The face model in that process. A `models.inference.FaceModel`."""
+    """The face model in that process. A `models.inference.FaceModel`, but for the one thread that owns the process."""
 
     def __init__(self, process: "FaceProcess", about: Loaded) -> None:
         self._process = process
