@@ -1,6 +1,6 @@
 """Measure how well a face is followed from frame to frame, beside the detector that looks at each of them.
 
-    python -m scripts.measure_tracking FILM ... [--interval 0.5] [--detect-every 4] [--face-model NAME]
+    python -m scripts.measure_tracking FILM ... [--interval 0.5] [--detect-every 8] [--face-model NAME]
 
 Each film is played once from each of its first frames, as a viewer would send it. What is told is how often the face
 was followed and not looked for, how far off that was, in sides of its box, whether the face model gave the same
