@@ -111,21 +111,6 @@ class Noise:
         return swelling
 
 
-def non_speech(length: int, rng: np.random.Generator) -> Float32:
-    """Draw a sound [N] that no one makes: a fan, a hiss, a mains hum, or a mixture, at -50 to -10 dBFS."""
-    times = np.arange(length) / SAMPLE_RATE
-    mains = rng.choice([50.0, 60.0]) * np.arange(1, 9)
-    harmonics = rng.exponential(size=8) / np.arange(1, 9) ** rng.uniform(0, 1.5)
-    phases = rng.uniform(0, 2 * np.pi, 8)
-    hum = (harmonics[:, None] * np.sin(2 * np.pi * mains[:, None] * times + phases[:, None])).sum(axis=0)
-    noise = coloured_noise(length, rng.uniform(0, 2), rng)
-    share = rng.choice([0.0, 1.0, rng.random()])
-    sound = share * hum / hum.std() + (1.0 - share) * noise / noise.std()
-    level = 10 ** (rng.uniform(-50, -10) / 20)
-    scaled: Float32 = np.clip(sound / sound.std() * level, -1.0, 1.0).astype(np.float32)
-    return scaled
-
-
 def change_speed(clip: Float32, factor: float) -> Float32:
     """Play faster (above 1) or slower; pitch moves along."""
     # Quick quality: an image 60 dB down is far below the noise that is added afterwards.

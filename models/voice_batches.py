@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.augment_voice import Channel, Others, non_speech
+from models import non_speech
+from models.augment_voice import Channel, Others
 from models.calibration import REFERENCE, reference
 from models.datasets.clips import draw_weights
 from models.datasets.speech import Clip
@@ -111,7 +112,7 @@ class SpeechBatches:
             inputs, targets = mixup(torch.from_numpy(windows), targets, recipe.mixup, generator)
             # After the mixup: a fan blended into quiet speech would drown it.
             for row in np.flatnonzero(rng.random(recipe.batch_size) < mix.non_speech):
-                inputs[row] = torch.from_numpy(non_speech(length, rng))
+                inputs[row] = torch.from_numpy(non_speech.draw(length, rng))
                 targets[row] = 1.0 / self._classes
             known = torch.from_numpy(references), torch.from_numpy(tracts)
             yield (inputs if self._adaptive is None else (inputs, *known)), targets

@@ -102,6 +102,43 @@ def siren(length: int) -> Float32:
     return _unit(np.sin(2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE))
 
 
+def chord(length: int) -> Float32:
+    """Return three notes [length] of unit power that are held, each with six harmonics: an organ."""
+    notes, harmonics = np.array([220, 275, 330]), np.arange(1, 7)[:, None, None]
+    times = np.arange(length) / SAMPLE_RATE
+    return _unit((np.sin(2 * np.pi * harmonics * notes[:, None] * times) / harmonics).sum(axis=(0, 1)))
+
+
+def melody(length: int) -> Float32:
+    """Return eight plucked notes over and over [length], of unit power, three a second, each dying away."""
+    times = np.arange(length) / SAMPLE_RATE
+    steps = np.array([0, 4, 7, 12, 9, 5, 2, -3])[(times * 3).astype(int) % 8]
+    phase = np.cumsum(330 * 2 ** (steps / 12)) / SAMPLE_RATE
+    harmonics = np.arange(1, 6)[:, None]
+    string = (np.sin(2 * np.pi * harmonics * phase) / harmonics).sum(axis=0)
+    return _unit(string * np.exp(-(times % (1 / 3)) / 0.2))
+
+
+def motor(length: int) -> Float32:
+    """Return a motor [length] of unit power that is revved up in three seconds, from 40 to 160 strokes a second."""
+    times = np.arange(length) / SAMPLE_RATE
+    phase = np.cumsum(40 + 120 * (times % 3) / 3) / SAMPLE_RATE
+    return _unit(phase % 1 - 0.5)
+
+
+def applause(length: int, rng: np.random.Generator) -> Float32:
+    """Return the clapping of forty people [length], of unit power, four times a second each."""
+    claps = np.zeros(length)
+    at = rng.integers(length, size=round(160 * length / SAMPLE_RATE))
+    np.add.at(claps, at, rng.uniform(0.2, 1.0, len(at)))
+    since = np.arange(SAMPLE_RATE // 20) / SAMPLE_RATE
+    hand = scipy.signal.sosfilt(
+        scipy.signal.butter(2, [500, 3000], "bandpass", fs=SAMPLE_RATE, output="sos"),
+        rng.standard_normal(len(since)) * np.exp(-since / 0.008),
+    )
+    return _unit(scipy.signal.fftconvolve(claps, hand)[:length])
+
+
 def at_level(noise: Float32, dbfs: float) -> Int16:
     """Return noise of unit power [N] at an RMS of `dbfs` decibels below full scale (0 is full scale)."""
     return _int16(noise.astype(np.float64) * 32768 * 10 ** (dbfs / 20))

@@ -14,26 +14,30 @@ from scripts.evaluate.live import sound_events, stream
 
 SURE = 0.6
 """A label shown with more than this counts as a mood that was asserted."""
-TAUGHT_LEVELS, STRANGE_LEVELS = (-55, -45, -35, -25), (-45, -25)
-"""In dBFS, of sounds like those of `models.augment_voice.non_speech`, and of others; the gate lies below -45."""
+ALL_LEVELS, TWO_LEVELS = (-55, -45, -35, -25), (-45, -25)
+"""In dBFS, of what a quiet room has, and of all else; the gate lies below -45."""
 
 
 def sounds(seconds: int) -> dict[str, Int16]:
-    """Return every sound [seconds * 16000] by name: silence, kinds that training has (hum, fan, hiss), and others."""
+    """Return every sound [seconds * 16000] by name; the last four are of no kind of `models.non_speech`."""
     length, rng = seconds * SAMPLE_RATE, np.random.default_rng(0)
-    taught = {
+    of_rooms = {
         "hum 50 Hz": conditions.hum(length),
         "fan (brown noise)": conditions.brown(length, rng),
         "hiss (white noise)": conditions.white(length, rng),
     }
     made = {"silence (±1 of 32768)": rng.integers(-1, 2, length).astype(np.int16)}
-    strange = {
+    others = {
         "hiss above 4 kHz": conditions.high_hiss(length, rng),
         "noise rising 6 dB an octave": conditions.rising(length, rng),
         "knocks, two a second": conditions.knocks(length),
         "siren, 500 to 1300 Hz": conditions.siren(length),
+        "organ, a chord": conditions.chord(length),
+        "plucked strings, a melody": conditions.melody(length),
+        "motor, revved up": conditions.motor(length),
+        "applause": conditions.applause(length, rng),
     }
-    for kinds, levels in ((taught, TAUGHT_LEVELS), (strange, STRANGE_LEVELS)):
+    for kinds, levels in ((of_rooms, ALL_LEVELS), (others, TWO_LEVELS)):
         made |= {f"{name}, {db} dBFS": conditions.at_level(kind, db) for db in levels for name, kind in kinds.items()}
     return made
 

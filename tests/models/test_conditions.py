@@ -36,6 +36,10 @@ NOISES = {
     "rising": voice.rising,
     "knocks": lambda n, rng: voice.knocks(n),
     "siren": lambda n, rng: voice.siren(n),
+    "chord": lambda n, rng: voice.chord(n),
+    "melody": lambda n, rng: voice.melody(n),
+    "motor": lambda n, rng: voice.motor(n),
+    "applause": voice.applause,
     "babble": lambda n, rng: voice.babble(n, [speech(), speech(1.0, 0.7)]),
 }
 
@@ -80,7 +84,7 @@ def test_noises_sound_like_their_names() -> None:
     assert share_of_power(street, 300, 4000) > 0.1
 
 
-def test_noises_that_training_has_not_seen_sound_like_their_names() -> None:
+def test_other_sounds_that_are_no_voice_sound_like_their_names() -> None:
     rng = np.random.default_rng(2)
     assert share_of_power(voice.high_hiss(SAMPLE_RATE, rng), 0, 2000) < 0.02
     assert share_of_power(voice.high_hiss(SAMPLE_RATE, rng), 4000, 8000) > 0.8
@@ -95,6 +99,23 @@ def test_noises_that_training_has_not_seen_sound_like_their_names() -> None:
     pitches = [np.abs(np.fft.rfft(part)).argmax() * 10 for part in halves]
     assert pitches[0] == pitches[-1] == pytest.approx(510, abs=20)
     assert max(pitches) == pytest.approx(1300, abs=30)
+
+
+def test_what_makes_music_and_clatter_sounds_like_its_name() -> None:
+    chord = voice.chord(SAMPLE_RATE)
+    notes = [share_of_power(chord, note - 2, note + 2) for note in (220, 275, 330)]
+    assert min(notes) > 0.19 and sum(notes) > 0.55
+    strings = np.split(voice.melody(3 * SAMPLE_RATE)[: 9 * (SAMPLE_RATE // 3)], 9)
+    pitches = [np.abs(np.fft.rfft(string[:4000])).argmax() * SAMPLE_RATE / 4000 for string in strings]
+    assert pitches[0] == pytest.approx(pitches[8], abs=8) and max(pitches) == pytest.approx(2 * pitches[0], abs=8)
+    assert power(strings[1][:1600]) > 4 * power(strings[1][-1600:]), "a string dies away"
+    motor = voice.motor(3 * SAMPLE_RATE)
+    strokes = [int((np.diff(part) < -1).sum()) for part in np.split(motor, 3)]
+    assert strokes == sorted(strokes) and strokes[0] == pytest.approx(60, abs=3)
+    claps = voice.applause(2 * SAMPLE_RATE, np.random.default_rng(3))
+    assert share_of_power(claps, 500, 3000) > 0.6
+    loudness = [power(part) for part in np.split(claps, 400)]
+    assert max(loudness) > 3 * np.median(loudness), "of single claps"
 
 
 def test_babble_has_no_pauses() -> None:
