@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     detector_confidence: Annotated[float, Field(ge=0.5, le=1.0)] = 0.5
     """Least confidence at which the detector's find counts as a face; of a distant one it is 0.6 at least."""
     detect_every: Annotated[int, Field(ge=1, le=100)] = 8
-    """Frames from one look of the detector to its next, while the face between is alike and followed. 1: always."""
+    """Frames from one look of the detector to its next; between them the face it found is followed. 1: always looks."""
 
     max_viewers: Annotated[int, Field(ge=1, le=100_000)] = 250
     """Viewers at the same time; one more is told `full`."""

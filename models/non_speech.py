@@ -27,8 +27,8 @@ def draw(length: int, rng: np.random.Generator) -> Float32:
 def hum(length: int, rng: np.random.Generator) -> Sound:
     """Mains, a transformer, a motor that idles: the harmonics of 50 or 60 Hz."""
     harmonics = rng.exponential(size=8) / np.arange(1, 9) ** rng.uniform(0, 1.5)
-    tones = np.arange(1, 9)[:, None] * rng.choice([50.0, 60.0]) * _seconds(length) + rng.random((8, 1))
-    return np.asarray(harmonics @ np.sin(2 * np.pi * tones))
+    cycles = np.arange(1, 9)[:, None] * rng.choice([50.0, 60.0]) * _seconds(length) + rng.random((8, 1))
+    return np.asarray(harmonics @ np.sin(2 * np.pi * cycles))
 
 
 def noise(length: int, rng: np.random.Generator) -> Sound:
@@ -36,7 +36,7 @@ def noise(length: int, rng: np.random.Generator) -> Sound:
     return coloured_noise(length, rng.uniform(-2, 2), rng)
 
 
-def narrow_noise(length: int, rng: np.random.Generator) -> Sound:
+def band_noise(length: int, rng: np.random.Generator) -> Sound:
     """Steam, wind in a gap, a tap: noise in a band from a third of an octave to all above its lower edge."""
     low = _log_uniform(100, 5000, rng)
     high = min(low * _log_uniform(1.26, 80, rng), 0.49 * SAMPLE_RATE)
@@ -47,9 +47,9 @@ def narrow_noise(length: int, rng: np.random.Generator) -> Sound:
 def tones(length: int, rng: np.random.Generator) -> Sound:
     """A siren, a whistle, a machine, beeps: a tone that stays or glides to and fro, through or broken off."""
     times = _seconds(length)
-    lowest, highest = np.log(_log_uniform(250, 3000, rng)), rng.choice([0.0, rng.uniform(0, 1.2)])
+    lowest, width = np.log(_log_uniform(250, 3000, rng)), rng.choice([0.0, rng.uniform(0, 1.2)])
     glide = 0.5 - 0.5 * np.cos(2 * np.pi * (_log_uniform(0.2, 6, rng) * times + rng.random()))
-    phase = np.cumsum(np.exp(lowest + highest * glide)) / SAMPLE_RATE
+    phase = np.cumsum(np.exp(lowest + width * glide)) / SAMPLE_RATE
     sound = sum(loud * np.sin(2 * np.pi * k * phase) for k, loud in enumerate(rng.exponential(size=3) / [1, 2, 4], 1))
     if rng.random() < 0.3:
         sound = sound * ((_log_uniform(2, 8, rng) * times + rng.random()) % 1 < rng.uniform(0.2, 0.8))
@@ -70,7 +70,7 @@ def strokes(length: int, rng: np.random.Generator) -> Sound:
     return sound
 
 
-KINDS: Final[tuple[Callable[[int, np.random.Generator], Sound], ...]] = (hum, noise, narrow_noise, tones, strokes)
+KINDS: Final[tuple[Callable[[int, np.random.Generator], Sound], ...]] = (hum, noise, band_noise, tones, strokes)
 
 
 def _swelling(length: int, rng: np.random.Generator) -> Sound:
