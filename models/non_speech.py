@@ -12,9 +12,15 @@ from models.inference import SAMPLE_RATE, Float32
 
 Sound = NDArray[np.floating[Any]]
 
+HIGHEST: Final = 0.49 * SAMPLE_RATE
+"""Hz; above half the rate a tone would come out as another one."""
+
 
 def draw(length: int, rng: np.random.Generator) -> Float32:
-    """Draw a sound [N] of one of `KINDS`, or of two at once, that may swell and fade, at -50 to -10 dBFS."""
+    """Draw a sound [N] of one of `KINDS`, or of two at once, that may swell and fade, at -50 to -10 dBFS.
+
+    What is sharper than that level allows, as a single stroke is, is clipped, as a microphone would.
+    """
     sound = np.zeros(length)
     for kind in rng.choice(len(KINDS), rng.choice([1, 2])):
         sound += rng.uniform(0.1, 1.0) * _unit(KINDS[kind](length, rng))
@@ -39,7 +45,7 @@ def noise(length: int, rng: np.random.Generator) -> Sound:
 def band_noise(length: int, rng: np.random.Generator) -> Sound:
     """Steam, wind in a gap, a tap: noise in a band from a third of an octave to all above its lower edge."""
     low = _log_uniform(100, 5000, rng)
-    high = min(low * _log_uniform(1.26, 80, rng), 0.49 * SAMPLE_RATE)
+    high = min(low * _log_uniform(1.26, 80, rng), HIGHEST)
     band = scipy.signal.butter(2, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos")
     return np.asarray(scipy.signal.sosfilt(band, rng.standard_normal(length)))
 
@@ -48,9 +54,12 @@ def tones(length: int, rng: np.random.Generator) -> Sound:
     """A siren, a whistle, a machine, beeps: a tone that stays or glides to and fro, through or broken off."""
     times = _seconds(length)
     lowest, width = np.log(_log_uniform(250, 3000, rng)), rng.choice([0.0, rng.uniform(0, 1.2)])
+    width = min(width, np.log(HIGHEST) - lowest)
     glide = 0.5 - 0.5 * np.cos(2 * np.pi * (_log_uniform(0.2, 6, rng) * times + rng.random()))
-    phase = np.cumsum(np.exp(lowest + width * glide)) / SAMPLE_RATE
-    sound = sum(loud * np.sin(2 * np.pi * k * phase) for k, loud in enumerate(rng.exponential(size=3) / [1, 2, 4], 1))
+    pitch = np.exp(lowest + width * glide)
+    phase = np.cumsum(pitch) / SAMPLE_RATE
+    harmonics = enumerate(rng.exponential(size=3) / [1, 2, 4], 1)
+    sound = sum(loud * np.sin(2 * np.pi * k * phase) * (k * pitch <= HIGHEST) for k, loud in harmonics)
     if rng.random() < 0.3:
         sound = sound * ((_log_uniform(2, 8, rng) * times + rng.random()) % 1 < rng.uniform(0.2, 0.8))
     return np.asarray(sound)

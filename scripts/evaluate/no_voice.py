@@ -19,7 +19,7 @@ ALL_LEVELS, TWO_LEVELS = (-55, -45, -35, -25), (-45, -25)
 
 
 def sounds(seconds: int) -> dict[str, Int16]:
-    """Return every sound [seconds * 16000] by name; the last four are of no kind of `models.non_speech`."""
+    """Return every sound [seconds * 16000] by name; the last four are made by no kind of `models.non_speech`."""
     length, rng = seconds * SAMPLE_RATE, np.random.default_rng(0)
     of_rooms = {
         "hum 50 Hz": conditions.hum(length),

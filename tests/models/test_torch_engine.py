@@ -21,6 +21,21 @@ def test_the_temperature_by_which_labels_come_is_found(temperature: float) -> No
     assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.05)
 
 
+@pytest.mark.parametrize("margin", [5.0, 30.0, 300.0])
+def test_a_network_that_is_sure_of_everything_and_often_wrong_is_blunted(margin: float) -> None:
+    labels = torch.arange(20) % 2
+    said = torch.where(torch.arange(20) < 14, labels, 1 - labels)  # 14 of 20 are right
+    temperature = fit_temperature(margin * torch.nn.functional.one_hot(said, 2).float(), labels)
+    sure = torch.tensor([margin, 0.0]).div(temperature).softmax(dim=0)[0]
+    assert float(sure) == pytest.approx(0.7, abs=0.001) or temperature == pytest.approx(20, rel=0.01)
+
+
+def test_answers_that_are_all_right_are_not_sharpened_without_end() -> None:
+    labels = torch.arange(14) % 7
+    assert 0.1 <= fit_temperature(torch.nn.functional.one_hot(labels, 7).float(), labels) < 1
+    assert 1 < fit_temperature(torch.nn.functional.one_hot((labels + 1) % 7, 7).float(), labels) <= 20.001
+
+
 def test_a_few_wrong_labels_do_not_blunt_all_answers() -> None:
     logits, labels = drawn(0.3)
     wrong = torch.arange(0, len(labels), 50)

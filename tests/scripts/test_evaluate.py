@@ -366,9 +366,12 @@ def test_sounds_without_a_voice_are_silence_below_the_gate_and_counted_above() -
     assert table["hum 50 Hz, -25 dBFS"]["gated"] == 0.0
     assert table["hum 50 Hz, -25 dBFS"]["sure"] == 1.0
     assert 0.6 < table["hum 50 Hz, -25 dBFS"]["surest"] <= 1.0
-    strange = {name for name in table if name.startswith(("hiss above", "noise rising", "knocks", "siren"))}
-    assert len(strange) == 8
+    kinds = ("hiss above", "noise rising", "knocks", "siren", "organ", "plucked strings", "motor", "applause")
+    strange = {name for name in table if name.startswith(kinds)}
+    assert len(strange) == 16
     assert all(table[name]["gated"] == 0.0 for name in strange)
+    for name in strange:
+        assert table[name]["rms"] == pytest.approx(10 ** (float(name.split()[-2]) / 20), rel=0.05)
 
 
 # --- face ---
