@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
-from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
+from app.inference.answering import About, Answered, FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
 from app.inference.batching import Apart
 from app.inference.loading import load_face, load_fusion, load_voice
 from app.inference.ray import FACE, FUSION, VOICE
@@ -82,13 +82,14 @@ class _Answering(ABC):
         return self._about
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=BATCH_WAIT)
-    async def answer(self, questions: list[Any]) -> list[Any]:
-        """Return the outcome of a question; Serve makes a batch of what many ask."""
-        self._called = time.monotonic()
+    async def answer(self, questions: list[Any]) -> list[Answered]:
+        """Return the answer to a question; Serve makes a batch of what many ask."""
+        began = self._called = time.monotonic()
         try:
-            return list(await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, questions))
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, questions)
         finally:
             self._called = None
+        return [Answered(outcome, time.monotonic() - began) for outcome in outcomes]
 
     def check_health(self) -> None:
         """Let Serve replace this replica when a call of the model hangs."""

@@ -73,7 +73,7 @@ def _load(settings: Settings, telemetry: Telemetry) -> Inference:
             raise LoadingError(
                 f"INFERENCE_BACKEND=ray: the package {error.name} is not installed; requirements-cluster.txt has it"
             ) from error
-        return connect(settings)
+        return connect(settings, telemetry.took)
     models = load_models(settings, lost=telemetry.metrics.faces_lost.inc)
     if settings.quick_check:
         accuracy = quick_check(settings, find_examples(settings), models.voice, models.face.model)
@@ -157,7 +157,7 @@ def create_app(settings: Settings, inference: Inference | None = None, telemetry
             fusion = models.fusion_name or LATE
             log.info("Voice model: %s, face model: %s, fusion: %s", models.voice_name, models.face_name, fusion)
             app.state.streaming = Streaming(settings, models, telemetry=telemetry)
-            rules = entry.Rules(settings, entry.descriptors())
+            rules = entry.Rules(settings, entry.descriptors(), telemetry.turned_away)
             try:
                 yield {entry.STATE: rules, unread.STATE: settings.unread_timeout}
             finally:

@@ -66,7 +66,8 @@ class Admission:
         self._counted_at = 0.0
         self._measured = Fading()  # of them again, as far as what they cost is measured
         self._busy: defaultdict[str, dict[int, Fading]] = defaultdict(dict)  # of each path, each thread
-        self._questions: defaultdict[str, Fading] = defaultdict(Fading)  # of each path
+        self._seconds: defaultdict[str, Fading] = defaultdict(Fading)  # of each path's calls
+        self._questions: defaultdict[str, Fading] = defaultdict(Fading)
         self._results, self._lateness = Fading(), Fading()
         self._is_full = False
         self._lock = threading.Lock()
@@ -89,7 +90,14 @@ class Admission:
         """Take that one of a path's threads was busy with so many questions for so long, until `now`."""
         with self._lock:
             self._busy[path].setdefault(thread, Fading()).add(seconds, now, over=seconds)
+            self._seconds[path].add(seconds, now, over=seconds)
             self._questions[path].add(questions, now)
+
+    def took(self, path: str, seconds: float, now: float) -> None:
+        """Take how long a model elsewhere was at a call that answered a question; how busy it is nobody tells."""
+        with self._lock:
+            self._seconds[path].add(seconds, now)
+            self._questions[path].add(1, now)
 
     def answered(self, late: float, now: float) -> None:
         """Take how many seconds after it was due a result was there; all that it has, where it lacks an answer."""
@@ -122,13 +130,10 @@ class Admission:
 
     def _share(self, late: float, now: float) -> float:
         """Return how late that is, 0 to 1, beyond what a question to each model takes: a slow model is no load."""
-        if late >= self._time:
-            return 1.0
         needed = sum(
-            sum(busy.rate(now) for busy in threads.values()) / (self._questions[path].rate(now) or math.inf)
-            for path, threads in self._busy.items()
+            seconds.rate(now) / (self._questions[path].rate(now) or math.inf) for path, seconds in self._seconds.items()
         )
-        return 0.0 if late <= needed else (late - needed) / (self._time - needed)
+        return max(0.0, min(late, self._time) - needed) / self._time
 
     def _late(self, now: float) -> float:
         """Return how late the latest twentieth is, about, 1 at most; next to no results are not late."""

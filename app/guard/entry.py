@@ -8,7 +8,9 @@ import asyncio
 import ipaddress
 import math
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Final
 
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
@@ -31,10 +33,11 @@ MOST_HEAD: Final = 16_384
 PORTION: Final = 1024
 """Bytes that are parsed at once: so much of what follows a request too many is still looked at."""
 
-_REFUSED: Final = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
-_TOO_MANY: Final = _REFUSED % b"429 Too Many Requests"
-_TOO_LONG: Final = _REFUSED % b"431 Request Header Fields Too Large"
-_FULL: Final = _REFUSED % b"503 Service Unavailable"
+_TOO_MANY: Final = HTTPStatus.TOO_MANY_REQUESTS
+_TOO_LONG: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+_FULL: Final = HTTPStatus.SERVICE_UNAVAILABLE
+REFUSALS: Final = (_TOO_MANY, _TOO_LONG, _FULL)
+_REFUSED: Final = "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
 
 
 class Rules:
@@ -43,6 +46,7 @@ class Rules:
     Args:
         settings: The server's settings.
         descriptors: Files and connections that the process may have open at once.
+        refused: Called with the status, one of `REFUSALS`, of whoever is refused here.
 
     Attributes:
         proxies: From which everybody comes, so that they are not counted.
@@ -53,7 +57,8 @@ class Rules:
         timeout: Seconds in which a request, or the handshake of a stream, has to come, to its last byte.
     """
 
-    def __init__(self, settings: Settings, descriptors: float) -> None:
+    def __init__(self, settings: Settings, descriptors: float, refused: Callable[[HTTPStatus], None]) -> None:
+        self.refused = refused
         self.proxies = tuple(map(ipaddress.ip_network, settings.trusted_proxies))
         self.connects = Arrivals(settings.max_connects_per_address)
         self.requests = Arrivals(settings.max_requests_per_address)
@@ -107,7 +112,7 @@ class Entry(Impatient, HttpToolsProtocol):
         self._relax()
         super().connection_lost(exc)
 
-    def _refusal(self, transport: asyncio.Transport) -> bytes | None:
+    def _refusal(self, transport: asyncio.Transport) -> HTTPStatus | None:
         if (rules := self._rules) is None:
             return None
         client = get_remote_addr(transport)
@@ -121,8 +126,10 @@ class Entry(Impatient, HttpToolsProtocol):
         self._place.callback(rules.places.leave, self._address)
         return None
 
-    def _refuse(self, words: bytes) -> None:
-        self.transport.write(words)
+    def _refuse(self, status: HTTPStatus) -> None:
+        if rules := self._rules:
+            rules.refused(status)
+        self.transport.write((_REFUSED % (status, status.phrase)).encode())
         self.transport.close()
 
     # --- requests ---
@@ -149,7 +156,8 @@ class Entry(Impatient, HttpToolsProtocol):
         """Take a request; one too many is told so in its turn, and is the last of its connection."""
         if self._is_over:
             return
-        if not self._may_ask():
+        if (rules := self._rules) and not self._may_ask(rules):
+            rules.refused(_TOO_MANY)
             self._is_over = True
             self.app = _too_many
         super().on_headers_complete()
@@ -164,8 +172,8 @@ class Entry(Impatient, HttpToolsProtocol):
         super().on_message_complete()
         self._relax()
 
-    def _may_ask(self) -> bool:
-        if (rules := self._rules) is None or (self.parser.should_upgrade() and self._should_upgrade()):
+    def _may_ask(self, rules: Rules) -> bool:
+        if self.parser.should_upgrade() and self._should_upgrade():
             return True  # a stream is one connection, and was counted as that
         return len(self.pipeline) < MOST_WAITING and rules.requests.takes(self._address, self.loop.time())
 
@@ -197,5 +205,5 @@ def descriptors() -> float:
 
 async def _too_many(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     headers = [(b"connection", b"close"), (b"content-length", b"0"), (b"retry-after", b"1")]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.start", "status": int(_TOO_MANY), "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

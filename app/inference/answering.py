@@ -6,7 +6,7 @@ view of the batch's: whoever keeps one keeps no other viewer's.
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,13 @@ class FusionQuestion(NamedTuple):
 
     window: Int16
     crop: UInt8
+
+
+class Answered(NamedTuple):
+    """What a model elsewhere says to a question: the outcome, and how many seconds the call took by which it did."""
+
+    outcome: Any
+    seconds: float
 
 
 class About(NamedTuple):

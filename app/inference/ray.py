@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from app.inference.answering import About, FaceQuestion, FusionQuestion, VoiceQuestion
+from app.inference.answering import About, Answered, FaceQuestion, FusionQuestion, VoiceQuestion
 from app.inference.interface import InferenceError, VoiceReading
 from app.inference.loading import LoadingError
 from app.settings import LATE, Settings
@@ -53,10 +53,18 @@ class RayInference:
         fusion: Hears and sees at once; None for late fusion.
         fallback: Why the preferred face model could not be had, or None.
         patience: Seconds until a question counts as lost.
+        took: Called with each answer's path and the seconds that the call took by which the model gave it.
     """
 
     def __init__(
-        self, voice: Model, face: Model, fusion: Model | None, *, fallback: str | None, patience: float
+        self,
+        voice: Model,
+        face: Model,
+        fusion: Model | None,
+        *,
+        fallback: str | None,
+        patience: float,
+        took: Callable[[str, float], None],
     ) -> None:
         self.voice_name, self.voice_traits = voice.about
         self.face_name, self.face_traits = face.about
@@ -65,34 +73,35 @@ class RayInference:
         self.fallback = fallback
         self._voice, self._face, self._fusion = voice, face, fusion
         self._patience = patience
+        self._took = took
         self._failing: set[str] = set()
 
     async def voice(self, window: Int16, reference: Float32 = NOBODY) -> VoiceReading:
         """Return what is in a window [N] of somebody with a reference [80], `NOBODY` where none is known."""
-        reading: VoiceReading = await self._ask(self._voice, VoiceQuestion(window, reference))
+        reading: VoiceReading = await self._ask("voice", self._voice, VoiceQuestion(window, reference))
         return reading
 
     async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
         """Return what is in a frame."""
-        reading: FaceReading = await self._ask(self._face, FaceQuestion(jpeg, trace))
+        reading: FaceReading = await self._ask("face", self._face, FaceQuestion(jpeg, trace))
         return reading
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:
         """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""
         if self._fusion is None:
             raise InferenceError("there is no fusion model")
-        probs: Float32 = await self._ask(self._fusion, FusionQuestion(window, crop))
+        probs: Float32 = await self._ask("fusion", self._fusion, FusionQuestion(window, crop))
         return probs
 
     def close(self) -> None:
         """Leave the models to Ray."""
 
-    async def _ask(self, model: Model, question: object) -> Any:
+    async def _ask(self, path: str, model: Model, question: object) -> Any:
         name = model.about.name
         response = model.handle.answer.remote(question)
         try:
             async with asyncio.timeout(self._patience):
-                outcome = await response
+                answered: Answered = await response
         except TimeoutError:
             response.cancel()  # type: ignore[no-untyped-call]
             raise self._failed(name, InferenceError(f"{name} does not answer")) from None
@@ -102,9 +111,10 @@ class RayInference:
             response.cancel()  # type: ignore[no-untyped-call] # its viewer has left
             raise
         self._failing.discard(name)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        self._took(path, answered.seconds)
+        if isinstance(answered.outcome, Exception):
+            raise answered.outcome
+        return answered.outcome
 
     def _failed(self, name: str, error: InferenceError) -> InferenceError:
         # A replica that is lost fails many questions: one line is enough until another one answers.
@@ -114,10 +124,10 @@ class RayInference:
         return error
 
 
-def connect(settings: Settings) -> RayInference:
+def connect(settings: Settings, took: Callable[[str, float], None]) -> RayInference:
     """Find the deployments of the application that this process is part of, or else of `serve run`'s.
 
-    It blocks, and must not be called on an event loop.
+    `took` as of `RayInference`. It blocks, and must not be called on an event loop.
 
     Raises:
         LoadingError: there is no Ray, the deployments are not there, or they do not answer.
@@ -137,7 +147,7 @@ def connect(settings: Settings) -> RayInference:
         raise LoadingError(f"The models in Ray cannot be reached: {reason}") from fault
     except (ConnectionError, RuntimeError, ValueError) as fault:
         raise LoadingError(f"There is no Ray to ask (RAY_ADDRESS, `ray start`): {fault}") from fault
-    return RayInference(voice, face, fusion, fallback=fallback, patience=settings.inference_timeout)
+    return RayInference(voice, face, fusion, fallback=fallback, patience=settings.inference_timeout, took=took)
 
 
 def _knock() -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 from prometheus_client.exposition import choose_encoder
 
 from app import protocol
+from app.guard.entry import REFUSALS as AT_THE_ENTRY
 from app.viewer.session import Losses
 from app.watch.children import Children
 
@@ -22,6 +23,7 @@ REFUSALS: Final = ("origin_refused", "unauthorized", "address_full", "full", "lo
 OPENMETRICS: Final = "application/openmetrics-text"
 """Media type of the format that Prometheus prefers."""
 
+_STATUSES: Final = tuple(str(int(status)) for status in AT_THE_ENTRY)
 _PATHS: Final = ("voice", "face", "fusion")
 _MESSAGES: Final = ("audio", "frame", "configure", "calibrate", "authenticate")
 _CLOSES: Final = ("1000", "1001", "1008", "1009", "1011", "1012", "none", "other")
@@ -49,6 +51,9 @@ class Metrics:
         self.viewers = Gauge("emotion_viewers", "Viewers of the moment.", registry=self._registry)
         self.visits = self._count("visits", "Viewers who were let in.")
         self.refusals = self._counts("refusals", "Viewers who were not let in.", "cause", REFUSALS)
+        self.turned_away = self._counts(
+            "turned_away", "Connections and requests that were refused before they were looked at.", "status", _STATUSES
+        )
         self.closes = self._counts("closes", "Viewers who left, by close code.", "code", _CLOSES)
         self.messages = self._counts("messages", "Messages that were taken.", "type", _MESSAGES)
         self.errors = self._counts("errors", "Errors that viewers were told.", "code", get_args(protocol.ErrorCode))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
@@ -55,6 +56,10 @@ class Telemetry:
         self.metrics.batch_size[path].observe(size)
         self.metrics.batch_seconds[path].observe(seconds)
 
+    def took(self, path: str, seconds: float) -> None:
+        """Take that a model elsewhere has just answered a question, in a call that took it so many seconds."""
+        self.admission.took(path, seconds, self._clock())
+
     def admits(self) -> bool:
         """Return whether the load leaves room for one more viewer."""
         return self.admission.admits(self._clock())
@@ -73,6 +78,10 @@ class Telemetry:
         self.metrics.errors[code].inc()
         if (cause or code) in REFUSALS:
             self.metrics.refusals[cause or code].inc()
+
+    def turned_away(self, status: HTTPStatus) -> None:
+        """Count a connection or a request that was refused before the application saw it, by its HTTP status."""
+        self.metrics.turned_away[str(int(status))].inc()
 
     def visit(self, session: str) -> "Visit":
         """Return what to report of a viewer who is let in and gets the random name `session`."""

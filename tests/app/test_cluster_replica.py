@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 from arithmetic_models import BROKEN, FACE, SumFace, face_probs
@@ -36,7 +37,10 @@ def replica():
 
         async def batch(self, *questions):
             """Answer what Serve would have made a batch of."""
-            return await _Answering.answer.__wrapped__(self, list(questions))
+            began = time.monotonic()
+            answers = await _Answering.answer.__wrapped__(self, list(questions))
+            assert all(0 < answered.seconds <= time.monotonic() - began for answered in answers)
+            return [answered.outcome for answered in answers]
 
     return Replica()
 

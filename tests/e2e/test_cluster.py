@@ -34,7 +34,7 @@ from app.inference.loading import LoadingError
 from app.inference.ray import connect
 from app.settings import Settings
 try:
-    connect(Settings(_env_file=None, inference_backend="ray"))
+    connect(Settings(_env_file=None, inference_backend="ray"), print)
 except LoadingError as refused:
     print(refused)
 """

@@ -90,6 +90,38 @@ def test_a_model_that_takes_its_time_is_no_load_beyond_its_threads(takes):
     assert 0 <= 0.8 * FULL / (2 * takes) - viewers < 1.5
 
 
+def test_a_model_slower_than_a_result_may_wait_is_judged_by_its_threads():
+    """Eight threads for faces, 0.4 s each: every result goes without its answer, and there is room for some."""
+    admission, now, viewers = Admission(0.8, time=0.25), 0.0, 0
+    while admission.admits(now) and viewers < 100:
+        viewers += 1
+        admission.came(now)
+        admission.settled(now)
+        for step in range(80):
+            now += 0.5
+            for viewer in range(viewers):
+                admission.worked("face", (viewer + step) % 8, 1, 0.4, now)
+                admission.answered(0.25, now)
+    assert viewers in range(4, 8)  # each takes a tenth of what eight threads may do, not quite evenly
+
+
+@pytest.mark.parametrize("takes", [0.05, 0.15, 0.3])
+def test_what_a_model_elsewhere_takes_is_no_load_but_what_its_questions_wait_is(takes):
+    admission = Admission(0.8, time=0.25)
+    admission.came(0.0)
+    for n in range(100):
+        admission.took("face", takes, n / 2)
+        admission.answered(min(takes, 0.25), n / 2)
+    assert admission.load(50.0) == pytest.approx(0.0, abs=0.01)
+    assert admission.admits(50.0)
+    if takes < 0.15:
+        for n in range(100, 200):
+            admission.took("face", takes, n / 2)
+            admission.answered(takes + 0.12, n / 2)
+        assert admission.load(100.0) == pytest.approx(TAIL * 0.12 / 0.25, abs=0.02)
+        assert not admission.admits(100.0)
+
+
 @given(st.floats(0, 0.3), st.floats(0, 0.3), st.floats(0, 0.3))
 def test_only_what_is_later_than_the_models_take_counts_as_late(voice, face, late):
     admission = Admission(0.8, time=0.25)
@@ -98,7 +130,7 @@ def test_only_what_is_later_than_the_models_take_counts_as_late(voice, face, lat
     for n in range(100):
         admission.answered(late, 10.0 + n / 10)
     needed = sum(-math.expm1(-seconds / SPAN) * SPAN for seconds in (voice, face))  # a call fades while it lasts
-    share = 1.0 if late >= 0.25 else 0.0 if late <= needed else (late - needed) / (0.25 - needed)
+    share = max(0.0, min(late, 0.25) - needed) / 0.25
     assert admission.load(20.0) == pytest.approx(min(1.0, TAIL * share), abs=0.01)  # and what is left of both calls
 
 

@@ -1,6 +1,7 @@
 """uvicorn's HTTP with bounds, in virtual time: connections in memory, an application that answers whatever is asked."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from uvicorn.config import Config
@@ -37,7 +38,10 @@ class Server:
         self._config.load()
         self._state = ServerState()
         self.connections = []
-        self.rules = Rules(Settings(_env_file=None, **changes), descriptors)
+        self.refused = Counter()
+        self.rules = Rules(
+            Settings(_env_file=None, **changes), descriptors, lambda status: self.refused.update([status])
+        )
         self._app_state = {STATE: self.rules} if rules else {}
 
     def connect(self, host=STRANGER):
@@ -103,6 +107,9 @@ def served(visit, **changes):
         for connection in server.connections:
             connection.close()
         await asyncio.sleep(1)
+        told = [int(line.split()[1]) for connection in server.connections for line in connection.said.split(b"\r\n")
+                if line.startswith(b"HTTP/1.1 ")]  # fmt: skip
+        assert server.refused == Counter(status for status in told if status >= 400)
         assert not server.open
         assert not server.rules.places._taken
 
