@@ -6,10 +6,16 @@ crashes a decoder or makes it hang costs a process that is started anew, and nob
 
 import ctypes
 import logging
+import math
 import multiprocessing
+import os
+import socket
+import struct
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from multiprocessing.connection import Connection
 from typing import Any, Final, Literal
 
 from app.inference.face_process import Loaded, Order, serve
@@ -21,6 +27,8 @@ Task = Literal["analyse", "classify"]
 
 RESTART_SECONDS: Final = 60.0
 """How long a process that replaces another may take to load: nothing is downloaded any more."""
+PAUSE_SECONDS: Final = 10.0
+"""How long nobody tries to replace a process again where the last one that was to could not load."""
 
 M_ARENA_MAX: Final = -8
 """Of glibc's `malloc.h`: how many pools of memory threads may have."""
@@ -56,6 +64,7 @@ class FaceProcess:
         patience: Seconds after which an answer counts as lost.
         log_json: Whether the process logs as JSON.
         lost: Called, on the thread that asked, when the process was lost.
+        clock: Monotonic seconds.
 
     Attributes:
         fallback: Why the preferred face model could not be had, or None; known once it is `ready`, as its model is.
@@ -66,12 +75,20 @@ class FaceProcess:
     fallback: str | None
 
     def __init__(
-        self, order: Order, patience: float, *, log_json: bool = False, lost: Callable[[], None] | None = None
+        self,
+        order: Order,
+        patience: float,
+        *,
+        log_json: bool = False,
+        lost: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._order = order
         self._patience = patience
         self._log_json = log_json
         self._tell = lost
+        self._clock = clock
+        self._not_before = -math.inf  # is another process started
         self._start()
 
     def ready(self, patience: float | None = None) -> None:
@@ -107,8 +124,7 @@ class FaceProcess:
         """
         try:
             if self._line.closed:
-                self._start()
-                self.ready(RESTART_SECONDS)
+                self._replace()
             self._line.send((task, arguments))
             answer = self._answer(self._patience)
         except OSError as fault:
@@ -126,6 +142,14 @@ class FaceProcess:
         self._process.kill()
         self._process.join()
 
+    def _replace(self) -> None:
+        if (now := self._clock()) < self._not_before:
+            raise LostError("no process of the face path could be started")
+        self._not_before = now + PAUSE_SECONDS
+        self._start()
+        self.ready(RESTART_SECONDS)
+        self._not_before = -math.inf
+
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         line, there = context.Pipe()
@@ -134,6 +158,7 @@ class FaceProcess:
         )
         with there:
             process.start()
+        _bound_sending(line, self._patience)
         self._line, self._process = line, process
 
     def _answer(self, patience: float | None) -> Any:
@@ -150,6 +175,14 @@ class FaceProcess:
         if self._tell is not None:
             self._tell()
         return LostError("the process of the face path was lost")
+
+
+def _bound_sending(line: Connection, seconds: float) -> None:
+    """Have a pipe that is full for so long raise an `OSError`, where pipes are sockets: who hangs reads nothing."""
+    if sys.platform != "win32":
+        timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+        with socket.socket(fileno=os.dup(line.fileno())) as pipe:
+            pipe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
 def share_memory() -> None:

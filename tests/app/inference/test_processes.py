@@ -11,7 +11,7 @@ import pytest
 from app.inference.interface import InferenceError
 from app.inference.loading import LoadingError, Models, load_models
 from app.inference.local import LocalInference
-from app.inference.processes import FaceProcess, LostError
+from app.inference.processes import PAUSE_SECONDS, FaceProcess, LostError
 from app.settings import Settings
 from models.inference import FaceReading, InvalidImageError
 from tests.conformance.sample import sample
@@ -96,6 +96,39 @@ def test_one_that_dies_or_hangs_is_lost_once_and_another_answers(
         os.kill(before, 0)
 
 
+def test_one_that_hangs_and_reads_nothing_is_lost_however_much_it_is_sent(process: FaceProcess) -> None:
+    """More than a pipe holds: to send it would take as long as the process hangs."""
+    os.kill(pid(process), signal.SIGSTOP)
+    with pytest.raises(LostError):
+        process.analyse([bytes(4_000_000)])
+    assert process.analyse([sample()[1]])
+
+
+def test_where_none_can_be_started_nobody_tries_all_the_time(
+    process: FaceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    starts: list[float] = []
+    monkeypatch.setattr(process, "_clock", lambda: now[0])
+    with monkeypatch.context() as broken:
+        start = process._start
+
+        def count() -> None:
+            starts.append(now[0])
+            start()
+
+        broken.setattr(process, "_start", count)
+        broken.setattr(process, "_order", process._order._replace(name="nobody"))
+        process.close()
+        for _ in range(5):
+            with pytest.raises(RuntimeError):
+                process.analyse([sample()[1]])
+            now[0] += PAUSE_SECONDS / 4
+        assert starts == [1000.0, 1000.0 + PAUSE_SECONDS]
+    now[0] += PAUSE_SECONDS
+    assert process.analyse([sample()[1]])
+
+
 def test_an_answer_that_nobody_took_is_no_answer_to_the_next_question(
     process: FaceProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +150,7 @@ def test_one_that_does_not_load_in_time_in_place_of_another_is_lost_too(
     process: FaceProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.inference.processes.RESTART_SECONDS", 0.0)
+    monkeypatch.setattr("app.inference.processes.PAUSE_SECONDS", 0.0)
     process.close()
     with pytest.raises(LostError):
         process.analyse([sample()[1]])
