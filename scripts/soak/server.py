@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -25,7 +25,8 @@ from app.settings import Settings, load
 from app.watch.children import used
 from app.watch.telemetry import Telemetry
 
-DIE: Final = ("voice's thread dies", "face's thread dies")
+PROCESS_DIES: Final = "face's process dies"
+DIE: Final = ("voice's thread dies", "face's thread dies", PROCESS_DIES)
 FAULTS: Final = ("voice fails", "face fails", "voice is not a number", "face is slow", *DIE)
 LASTS: Final = 1.0
 SLOW: Final = 0.4
@@ -36,20 +37,24 @@ class Faults:
 
     Args:
         every: Seconds between the beginnings of two.
+        kinds: Those that come, in turn.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, every: float, kinds: Sequence[str] = FAULTS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._every = every
+        self._kinds = kinds
         self._clock = clock
         self._began = clock()
         self._died = -1.0
         self.done: Counter[str] = Counter()
 
     def strike(self, part: str) -> str | None:
-        """Return the fault that is on where it is of this part, and count it; a thread dies once in its turn."""
+        """Return the fault that is on where it is of this part, and count it; what dies does so once in its turn."""
         turn, passed = divmod(self._clock() - self._began, self._every)
-        fault = FAULTS[(int(turn) - 1) % len(FAULTS)]
+        fault = self._kinds[(int(turn) - 1) % len(self._kinds)]
         if turn < 1 or passed > LASTS or not fault.startswith(part):
             return None
         if fault in DIE:
@@ -92,6 +97,9 @@ class Flawed:
                 time.sleep(SLOW)
             case "face's thread dies":
                 raise SystemExit
+            case "face's process dies":
+                for process in multiprocessing.active_children()[:1]:
+                    process.kill()
         return self._real.analyse(*questions)
 
 
@@ -114,7 +122,8 @@ def main() -> None:
     """Serve until interrupted."""
     settings = load()
     telemetry = Telemetry(settings)
-    faults = Faults(float(os.environ.get("SOAK_FAULT_EVERY", "30")))
+    kinds = [fault for fault in FAULTS if settings.face_processes or fault != PROCESS_DIES]
+    faults = Faults(float(os.environ.get("SOAK_FAULT_EVERY", "30")), kinds)
     application = create_app(settings, flawed_inference(settings, telemetry, faults), telemetry)
     asked = count(1)
 
