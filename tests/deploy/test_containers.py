@@ -93,22 +93,27 @@ def test_what_compose_mounts_is_there():
         for volume in service.get("volumes", [])
         if volume.startswith(".")
     ]
-    assert "./prometheus.yml" in mounts
+    assert "./grafana/provisioning" in mounts
     for mount in mounts:
         assert (DEPLOY / mount).exists(), mount
 
 
 def test_prometheus_finds_the_server_and_grafana_finds_prometheus():
-    scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
-    (target,) = (
-        each for job in scraped["scrape_configs"] for static in job["static_configs"] for each in static["targets"]
+    alone = (DEPLOY / "prometheus.yml").read_text("utf-8")
+    port = Settings(_env_file=None).port
+    (static,) = yaml.safe_load(alone)["scrape_configs"][0]["static_configs"]
+    assert static["targets"] == [f"localhost:{port}"]
+    assert yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"]) == yaml.safe_load(
+        alone.replace(f"localhost:{port}", f"server:{port}")
     )
-    assert target == f"localhost:{Settings(_env_file=None).port}"
-    assert COMPOSE["services"]["prometheus"]["network_mode"] == "service:server"
+    prometheus = COMPOSE["services"]["prometheus"]
+    (config,) = prometheus["configs"]
+    assert config["source"] == "prometheus"
+    assert f"--config.file={config['target']}" in prometheus["command"]
     (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8"))[
         "datasources"
     ]
-    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://server:9090", True)
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://prometheus:9090", True)
     (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/emotions.yml").read_text("utf-8"))[
         "providers"
     ]
@@ -156,6 +161,11 @@ def test_nginx_has_room_for_as_many_connections_and_requests_of_an_address_as_th
 def test_the_server_in_containers_believes_the_network_by_which_a_proxy_comes():
     (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
     assert COMPOSE["services"]["server"]["environment"]["TRUSTED_PROXIES"] == network["gateway"]
+
+
+def test_a_balancer_in_front_of_ray_is_not_taken_for_everybody_who_comes_by_it():
+    (application,) = SERVE["applications"]
+    assert Settings(_env_file=None, trusted_proxies=application["runtime_env"]["env_vars"]["TRUSTED_PROXIES"])
 
 
 def test_plain_kubernetes_runs_the_server_as_it_is():

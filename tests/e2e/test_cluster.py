@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ PLAIN = {"VOICE_SMOOTHING": "1", "FACE_SMOOTHING": "1", "DETECT_EVERY": "1"} | {
     "ADMISSION_LOAD": "0",
     "LOG_FORMAT": "json",
     "FUSION": "concat",
+    "TRUSTED_PROXIES": "127.0.0.1",
+    "MAX_VIEWERS_PER_ADDRESS": "1",
 }
 """A result tells of the last window and the last picture alone, however they fell between the ticks."""
 QUICK = {"Ingress": small(2, 2), "Voice": small(1, 1), "Face": small(1, 1)}
@@ -133,6 +135,20 @@ async def test_a_stream_says_the_same_in_a_cluster_and_in_one_process(cluster: C
         label: 0.6 * share + 0.4 * there["face"]["probs"][label] for label, share in there["voice"]["probs"].items()
     }
     assert there["fused"]["probs"] != pytest.approx(late, abs=0.02)  # they come of the fusion network
+
+
+async def test_viewers_are_counted_by_the_addresses_that_a_trusted_proxy_tells(cluster: Cluster) -> None:
+    async with AsyncExitStack() as held:
+
+        async def told(address: str) -> str:
+            connection = websockets.connect(cluster.stream, additional_headers={"X-Forwarded-For": address})
+            first = json.loads(await (await held.enter_async_context(connection)).recv())
+            return str(first.get("code", first["type"]))
+
+        assert {await told(f"192.0.2.{number}") for number in range(1, 7)} == {"ready"}
+        one = [await told("192.0.2.7") for _ in range(6)]
+        assert 1 <= one.count("ready") <= 2  # one in each replica
+        assert one.count("address_full") == 6 - one.count("ready")
 
 
 async def test_load_brings_a_replica_whose_death_costs_no_viewer_and_rest_takes_it_away(
