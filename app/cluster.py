@@ -89,7 +89,8 @@ class _Answering(ABC):
             outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, questions)
         finally:
             self._called = None
-        return [Answered(outcome, time.monotonic() - began) for outcome in outcomes]
+        each = (time.monotonic() - began) / len(questions)
+        return [Answered(outcome, each) for outcome in outcomes]
 
     def check_health(self) -> None:
         """Let Serve replace this replica when a call of the model hangs."""

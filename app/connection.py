@@ -8,6 +8,7 @@ only its own path.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -170,12 +171,12 @@ class Connection:
             times = protocol.Millis(**millis, total=_millis(now - started))
             result = self._session.result(now, times)
             self._put(result)
-            self._report(result, now - due if not missed else interval / 2, now)
+            self._report(result, math.inf if missed else now - due, now)
 
     def _report(self, result: protocol.Result, late: float, now: float) -> None:
         """Report a result; one for which a model still owes an answer is as late as can be."""
         if self._questions.is_waiting:
-            late = self._settings.result_interval / 2
+            late = max(late, self._settings.result_interval / 2)
         ages = {medium: now - at for medium, at in self._questions.take_arrivals().items()}
         self._visit.result(result, late, ages, self._session.losses)
 

@@ -91,7 +91,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     # It may have several minima, and where answers are all but sure no slope: so look everywhere first.
     grid = np.linspace(math.log(0.1), math.log(20), 54)
-    at = int(np.argmin([brier(place) for place in grid]))
+    losses = [round(brier(place), 9) for place in grid]
+    at = min(range(len(grid)), key=lambda place: (losses[place], abs(grid[place])))
     around = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
     return math.exp(scipy.optimize.minimize_scalar(brier, bounds=around, method="bounded").x)
 

@@ -44,8 +44,7 @@ def recalibrate(model: Calibrated, faces: fer2013.Faces) -> tuple[Calibrated, to
     """Return the model with a temperature and a neutral answer of these pictures, and its probabilities [N, 7]."""
     logits, _ = FaceCrops(faces, LABELS, model.info.size, model.info.channels).logits(model.network)
     labels = torch.from_numpy(faces.labels)
-    with torch.enable_grad():
-        temperature = fit_temperature(logits, labels)
+    temperature = fit_temperature(logits, labels)
     answers = (logits / temperature).log_softmax(dim=1)
     neutral = answers[labels == LABELS.index("neutral")].mean(dim=0).softmax(dim=0)
     info = replace(model.info, temperature=temperature, neutral=tuple(neutral.tolist()))

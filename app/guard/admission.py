@@ -94,13 +94,16 @@ class Admission:
             self._questions[path].add(questions, now)
 
     def took(self, path: str, seconds: float, now: float) -> None:
-        """Take how long a model elsewhere was at a call that answered a question; how busy it is nobody tells."""
+        """Take for how long a model elsewhere was busy with a question; how busy it is with all nobody tells."""
         with self._lock:
             self._seconds[path].add(seconds, now)
             self._questions[path].add(1, now)
 
     def answered(self, late: float, now: float) -> None:
-        """Take how many seconds after it was due a result was there; all that it has, where it lacks an answer."""
+        """Take how many seconds after it was due a result was there.
+
+        All that it has, where it lacks an answer; `math.inf` where those before it were never made.
+        """
         with self._lock:
             self._results.add(1.0, now)
             self._lateness.add(self._share(late, now), now)
@@ -133,7 +136,11 @@ class Admission:
         needed = sum(
             seconds.rate(now) / (self._questions[path].rate(now) or math.inf) for path, seconds in self._seconds.items()
         )
-        return max(0.0, min(late, self._time) - needed) / self._time
+        if late == math.inf:
+            return 1.0
+        if needed >= self._time:  # every result goes without: of that only what the threads do tells anything
+            return 0.0
+        return min(1.0, max(0.0, late - needed) / (self._time - needed))
 
     def _late(self, now: float) -> float:
         """Return how late the latest twentieth is, about, 1 at most; next to no results are not late."""

@@ -144,7 +144,7 @@ class Entry(Impatient, HttpToolsProtocol):
             portion = data[begin : begin + PORTION]
             self._head += len(portion)
             super().data_received(portion)
-            if self._head > MOST_HEAD and self._rules:
+            if self._head > MOST_HEAD and self._rules and not self._is_over:
                 self._refuse(_TOO_LONG)
 
     def on_message_begin(self) -> None:

@@ -52,7 +52,7 @@ class FusionQuestion(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a model elsewhere says to a question: the outcome, and how many seconds the call took by which it did."""
+    """What a model elsewhere says to a question: the outcome, and its part of the seconds that the call took."""
 
     outcome: Any
     seconds: float

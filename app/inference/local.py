@@ -6,6 +6,7 @@ from functools import partial
 from app.inference.answering import FaceQuestion, FusionQuestion, VoiceQuestion, fuse, hear, see
 from app.inference.batching import Batcher, Item, Outcome
 from app.inference.interface import InferenceError, VoiceReading
+from app.inference.processes import FaceProcess
 from app.viewer.calibration import NOBODY
 from models.inference import FacePath, FaceReading, Float32, FusionModel, Int16, Trace, UInt8, VoiceModel
 
@@ -59,8 +60,8 @@ class LocalInference:
             return Batcher(name, run, max_batch=max_batch, patience=patience, release=release, observe=told)
 
         self._voices: Batcher[VoiceQuestion, VoiceReading] = batcher("voice model", "voice", partial(hear, voice))
-        self._faces: list[Batcher[FaceQuestion, FaceReading]] = [
-            batcher("face path", "face", partial(see, path), path.close) for path in (face, *more_faces)
+        self._faces: list[tuple[FacePath, Batcher[FaceQuestion, FaceReading]]] = [
+            (path, batcher("face path", "face", partial(see, path), path.close)) for path in (face, *more_faces)
         ]
         self._turn = 0
         self._fusions: Batcher[FusionQuestion, Float32] | None = None
@@ -74,12 +75,18 @@ class LocalInference:
     async def face(self, jpeg: bytes, trace: Trace | None = None) -> FaceReading:
         """Return what is in a frame, asking the least busy of the face paths; of some that are, each in turn.
 
-        One that hangs answers nobody: it is asked where all do.
+        One that hangs or is down answers nobody: it is asked where all are.
         """
+
+        def burden(one: tuple[FacePath, Batcher[FaceQuestion, FaceReading]]) -> tuple[bool, int]:
+            path, batcher = one
+            return batcher.hangs or (isinstance(path, FaceProcess) and path.is_down), batcher.pending
+
         self._turn += 1
         turn = self._turn % len(self._faces)
         paths = self._faces[turn:] + self._faces[:turn]
-        return await min(paths, key=lambda path: (path.hangs, path.pending)).submit(FaceQuestion(jpeg, trace))
+        _, least = min(paths, key=burden)
+        return await least.submit(FaceQuestion(jpeg, trace))
 
     async def fusion(self, window: Int16, crop: UInt8) -> Float32:
         """Return the probabilities [7] of a window [N] and a face [size, size, channels] together."""
@@ -90,7 +97,7 @@ class LocalInference:
     def close(self) -> None:
         """End the threads, and free what the face path holds."""
         self._voices.close()
-        for path in self._faces:
-            path.close()
+        for _, batcher in self._faces:
+            batcher.close()
         if self._fusions is not None:
             self._fusions.close()

@@ -88,8 +88,13 @@ class FaceProcess:
         self._log_json = log_json
         self._tell = lost
         self._clock = clock
-        self._not_before = -math.inf  # is another process started
+        self._down_until = -math.inf
         self._start()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether there is no process, and none is tried for now, since the last one could not load."""
+        return self._clock() < self._down_until
 
     def ready(self, patience: float | None = None) -> None:
         """Wait until the process has loaded, for so many seconds at most.
@@ -143,12 +148,14 @@ class FaceProcess:
         self._process.join()
 
     def _replace(self) -> None:
-        if (now := self._clock()) < self._not_before:
+        if self.is_down:
             raise LostError("no process of the face path could be started")
-        self._not_before = now + PAUSE_SECONDS
         self._start()
-        self.ready(RESTART_SECONDS)
-        self._not_before = -math.inf
+        try:
+            self.ready(RESTART_SECONDS)
+        except (NotLoadedError, LostError):
+            self._down_until = self._clock() + PAUSE_SECONDS
+            raise
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")

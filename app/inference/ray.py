@@ -53,7 +53,7 @@ class RayInference:
         fusion: Hears and sees at once; None for late fusion.
         fallback: Why the preferred face model could not be had, or None.
         patience: Seconds until a question counts as lost.
-        took: Called with each answer's path and the seconds that the call took by which the model gave it.
+        took: Called with each answer's path, and the seconds for which the model was busy with it.
     """
 
     def __init__(

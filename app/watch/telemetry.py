@@ -57,7 +57,7 @@ class Telemetry:
         self.metrics.batch_seconds[path].observe(seconds)
 
     def took(self, path: str, seconds: float) -> None:
-        """Take that a model elsewhere has just answered a question, in a call that took it so many seconds."""
+        """Take that a model elsewhere has just answered a question, and was busy with it for so many seconds."""
         self.admission.took(path, seconds, self._clock())
 
     def admits(self) -> bool:
@@ -146,7 +146,7 @@ class Visit:
 
         Args:
             result: Its states and times are of interest.
-            late: Seconds since it was due; all that it has, where it lacks an answer.
+            late: As of `Admission.answered`.
             ages: Seconds since the newest audio and the newest frame came that it is the first to show.
             losses: What the viewer has lost until now.
         """

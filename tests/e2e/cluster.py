@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "RAY_worker_niceness": "0",
     "PYTHONPATH": str(ROOT),
     "OMP_NUM_THREADS": "1",
+    "FORWARDED_ALLOW_IPS": "192.0.2.255",  # Ray's own proxy believes those of this machine else, before the server does
 }
 
 

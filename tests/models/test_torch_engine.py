@@ -36,6 +36,11 @@ def test_answers_that_are_all_right_are_not_sharpened_without_end() -> None:
     assert 1 < fit_temperature(torch.nn.functional.one_hot((labels + 1) % 7, 7).float(), labels) <= 20.001
 
 
+def test_what_no_temperature_makes_better_is_left_as_it_is() -> None:
+    labels = torch.arange(14) % 7
+    assert fit_temperature(1000 * torch.nn.functional.one_hot(labels, 7).float(), labels) == pytest.approx(1, abs=0.11)
+
+
 def test_a_few_wrong_labels_do_not_blunt_all_answers() -> None:
     logits, labels = drawn(0.3)
     wrong = torch.arange(0, len(labels), 50)

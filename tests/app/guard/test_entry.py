@@ -165,6 +165,15 @@ def test_requests_that_come_at_once_are_answered_in_turn_and_too_many_end_the_co
     served(visit)
 
 
+def test_a_request_that_is_too_many_and_too_long_is_refused_once():
+    async def visit(server):
+        assert await server.connect().ask() == [200]
+        long = b"GET / HTTP/1.1\r\nX-Long: ".ljust(MOST_HEAD, b"a") + b"\r\n\r\n"
+        assert await server.connect().ask(long) == [429]
+
+    served(visit, max_requests_per_address=0.1)  # and one at once
+
+
 def test_what_follows_a_request_too_many_is_not_taken():
     async def visit(server):
         connection = server.connect()

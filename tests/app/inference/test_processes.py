@@ -1,8 +1,10 @@
 """The face path in a process of its own: what is answered, and what comes of it when that process is lost."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from app.inference.interface import InferenceError
 from app.inference.loading import LoadingError, Models, load_models
 from app.inference.local import LocalInference
-from app.inference.processes import PAUSE_SECONDS, FaceProcess, LostError
+from app.inference.processes import PAUSE_SECONDS, FaceProcess, LostError, NotLoadedError
 from app.settings import Settings
 from models.inference import FaceReading, InvalidImageError
 from tests.conformance.sample import sample
@@ -164,6 +166,22 @@ def test_a_task_that_fails_there_says_why_and_the_process_goes_on(process: FaceP
         process.model.predict(np.zeros((1, 3, 3, 1), np.uint8))
     assert process.analyse([b"no picture"])
     assert pid(process) == before
+
+
+async def test_while_one_cannot_be_started_the_others_are_asked(
+    loaded: Models, process: FaceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inference = LocalInference(loaded.voice, process, more_faces=loaded.more_faces)
+    monkeypatch.setattr(process, "_order", process._order._replace(name="nobody"))
+    process.close()
+    with pytest.raises(NotLoadedError):
+        process.analyse([sample()[1]])
+    for _ in range(3):
+        readings = await asyncio.gather(*(inference.face(sample()[1]) for _ in range(4)))
+        assert all(reading.probs is not None for reading in readings)
+    monkeypatch.undo()
+    process._down_until = time.monotonic()
+    assert process.analyse([sample()[1]])
 
 
 async def test_a_viewer_gets_one_error_and_then_answers_again(loaded: Models, process: FaceProcess) -> None:
