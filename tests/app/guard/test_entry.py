@@ -8,7 +8,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from virtual_time import run
 
-from app.guard.entry import MOST_HEAD, MOST_WAITING, RESERVED, STATE, Entry, Rules
+from app.guard.entry import MOST_HEAD, MOST_WAITING, PORTION, RESERVED, STATE, Entry, Rules
 from app.guard.wire import Wire
 from app.settings import Settings
 
@@ -168,7 +168,7 @@ def test_requests_that_come_at_once_are_answered_in_turn_and_too_many_end_the_co
 def test_a_request_that_is_too_many_and_too_long_is_refused_once():
     async def visit(server):
         assert await server.connect().ask() == [200]
-        long = b"GET / HTTP/1.1\r\nX-Long: ".ljust(MOST_HEAD, b"a") + b"\r\n\r\n"
+        long = b"GET / HTTP/1.1\r\nX-Long: ".ljust(MOST_HEAD + PORTION, b"a") + b"\r\n\r\n"
         assert await server.connect().ask(long) == [429]
 
     served(visit, max_requests_per_address=0.1)  # and one at once
