@@ -34,10 +34,12 @@ def serve(settings: "Settings", application: "FastAPI") -> None:
     import uvicorn
     from uvicorn.config import LOGGING_CONFIG
 
+    from app.collecting import collect_seldom
     from app.guard.entry import Entry
     from app.guard.wire import Wire
     from app.watch.logs import use_json
 
+    collect_seldom()
     as_json = settings.log_format == "json"
     if as_json:
         use_json()
