@@ -133,11 +133,11 @@ class Admission:
 
     def _share(self, late: float, now: float) -> float:
         """Return how late that is, 0 to 1, beyond what a question to each model takes: a slow model is no load."""
+        if late == math.inf:
+            return 1.0
         needed = sum(
             seconds.rate(now) / (self._questions[path].rate(now) or math.inf) for path, seconds in self._seconds.items()
         )
-        if late == math.inf:
-            return 1.0
         if needed >= self._time:  # every result goes without: of that only what the threads do tells anything
             return 0.0
         return min(1.0, max(0.0, late - needed) / (self._time - needed))

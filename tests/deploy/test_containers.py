@@ -165,7 +165,8 @@ def test_the_server_in_containers_believes_the_network_by_which_a_proxy_comes():
 
 def test_a_balancer_in_front_of_ray_is_not_taken_for_everybody_who_comes_by_it():
     (application,) = SERVE["applications"]
-    assert Settings(_env_file=None, trusted_proxies=application["runtime_env"]["env_vars"]["TRUSTED_PROXIES"])
+    told = application["runtime_env"]["env_vars"]["TRUSTED_PROXIES"]
+    assert Settings(_env_file=None, trusted_proxies=told).trusted_proxies == (told,)
 
 
 def test_plain_kubernetes_runs_the_server_as_it_is():
