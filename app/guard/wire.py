@@ -111,6 +111,11 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
             if self._patience < 0:
                 self.transport.abort()
                 return
+        is_next = self._turn is None and not self._unparsed
+        if is_next and (size := self._take_whole(data)):  # as nearly all that a page sends: nothing is copied
+            self._unparsed += data[size:]
+            self._end_portion(1)
+            return
         self._unparsed += data
         if self._turn is None:
             self._parse()
@@ -121,9 +126,8 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         super().handle_events()
 
     def handle_bytes(self, event: Frame) -> None:
-        """Let the application take a whole message at once, where that leaves messages in their order."""
-        take = self._shortcut.take if event.fin and self._waits and self.queue.empty() and not self.close_sent else None
-        if take is None or not take(bytes(event.data)):
+        """Let the application take a whole message at once."""
+        if not (event.fin and self._hand_over(bytes(event.data))):
             super().handle_bytes(event)
 
     def handle_ping(self) -> None:
@@ -186,9 +190,11 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self._turn = None
         self._came = 0
         while self._unparsed and not self._came and not self.transport.is_closing():
-            if self._take_whole():
+            if size := self._take_whole(self._unparsed):
+                del self._unparsed[:size]
+                self._came = 1
                 break
-            size = max(PORTION, self._reader.missing or self._next_payload()[1])
+            size = max(PORTION, self._reader.missing or self._next_frame())
             portion = self._unparsed[:size]
             del self._unparsed[:size]
             try:
@@ -196,41 +202,39 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
             except InvalidState:  # uvicorn, or a fragment too many, would end what has been ended already
                 self.transport.abort()
         self._end_what_never_begins()
-        self._pace.count(self._came, self.loop.time())
+        self._end_portion(self._came)
+
+    def _end_portion(self, frames: int) -> None:
+        self._pace.count(frames, self.loop.time())
         self._go_on()
 
-    def _take_whole(self) -> bool:
-        """Take what comes next if it is a binary message in one frame, and all there; return whether it was.
+    def _take_whole(self, data: bytes | bytearray) -> int:
+        """Take what begins `data` if it is a binary message in one frame, and all there; return its size, or 0.
 
         So the parser of `websockets`, much of whose time goes into frames of any other kind, has nothing to do with
         most of what viewers send. What is not quite so is left to it, with all that may be wrong about it.
         """
-        data = self._unparsed
-        is_open = self.conn.state is State.OPEN and self._reader.is_between_frames and not self.frames
-        if data[0] != WHOLE_BINARY or not is_open:
-            return False
-        start, end = self._next_payload()
-        if not 0 < start <= end <= len(data) or not data[1] & MASKED or end - start > self.config.ws_max_size:
-            return False
+        if len(data) < SHORTEST_FRAME or data[0] != WHOLE_BINARY or not data[1] & MASKED:
+            return 0
+        if self.conn.state is not State.OPEN or not self._reader.is_between_frames or self.frames:
+            return 0
+        start, end = _payload(data)
+        if not start <= end <= len(data) or end - start > self.config.ws_max_size:
+            return 0
         message = apply_mask(data[start:end], data[start - 4 : start])
-        del data[:end]
-        self._came = 1
-        self.handle_bytes(Frame(Opcode.BINARY, message))
-        return True
+        if not self._hand_over(message):
+            super().handle_bytes(Frame(Opcode.BINARY, message))
+        return end
 
-    def _next_payload(self) -> tuple[int, int]:
-        """Return where the payload begins and ends of the frame that begins what is not parsed yet.
+    def _hand_over(self, message: bytes) -> bool:
+        """Let the application take a message at once where that leaves messages in their order; return if it did."""
+        take = self._shortcut.take if self._waits and self.queue.empty() and not self.close_sent else None
+        return take is not None and take(message)
 
-        Zeros where that is not known. RFC 6455, section 5.2; a client's frames have a mask of four bytes, before the
-        payload.
-        """
-        if not self.handshake_complete or self._reader.buffer or len(self._unparsed) < SHORTEST_FRAME:
-            return 0, 0
-        length = self._unparsed[1] & 0x7F
-        if length < 126:
-            return SHORTEST_FRAME, SHORTEST_FRAME + length
-        start = 8 if length == 126 else 14
-        return start, start + int.from_bytes(self._unparsed[2 : start - 4])
+    def _next_frame(self) -> int:
+        """Return where the frame ends that begins what is not parsed yet, or 0 where that is not known."""
+        is_known = self.handshake_complete and not self._reader.buffer and len(self._unparsed) >= SHORTEST_FRAME
+        return _payload(self._unparsed)[1] if is_known else 0
 
     def _end_what_never_begins(self) -> None:
         """Refuse a handshake that `websockets` cannot read, of which uvicorn hears nothing and would wait for ever."""
@@ -249,3 +253,15 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
         self.transport.pause_reading()
         if self._turn is None:
             self._turn = self.loop.call_later(wait, self._parse)
+
+
+def _payload(data: bytes | bytearray) -> tuple[int, int]:
+    """Return where the payload begins and ends of the frame that begins `data`, `SHORTEST_FRAME` bytes of it or more.
+
+    RFC 6455, section 5.2; a client's frames have a mask of four bytes, before the payload.
+    """
+    length = data[1] & 0x7F
+    if length < 126:
+        return SHORTEST_FRAME, SHORTEST_FRAME + length
+    start = 8 if length == 126 else 14
+    return start, start + int.from_bytes(data[2 : start - 4])

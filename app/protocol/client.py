@@ -3,7 +3,8 @@
 import base64
 import binascii
 import struct
-from typing import Annotated, Any, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ BINARY_AUDIO: Final = 0x01
 BINARY_FRAME: Final = 0x02
 BINARY_KINDS: Final = {BINARY_AUDIO: "PCM16, Int16 little-endian, 16 kHz, mono", BINARY_FRAME: "JPEG"}
 _JPEG_SOI = b"\xff\xd8"
+_NO_PCM16: Final = "expected whole Int16 samples, at least one"
+_NO_JPEG: Final = "not a JPEG"
 _LONGEST_ERROR = 200
 
 
@@ -45,16 +48,24 @@ def _bytes(value: object) -> bytes:
 
 def _pcm16(value: object) -> bytes:
     pcm = _bytes(value)
-    if not pcm or len(pcm) % 2:
-        raise PydanticCustomError("invalid_audio", "expected whole Int16 samples, at least one")
+    if not _is_pcm16(pcm):
+        raise PydanticCustomError("invalid_audio", _NO_PCM16)
     return pcm
 
 
 def _jpeg(value: object) -> bytes:
     jpeg = _bytes(value)
-    if not jpeg.startswith(_JPEG_SOI):
-        raise PydanticCustomError("invalid_image", "not a JPEG")
+    if not _is_jpeg(jpeg):
+        raise PydanticCustomError("invalid_image", _NO_JPEG)
     return jpeg
+
+
+def _is_pcm16(payload: bytes) -> bool:
+    return len(payload) > 0 and len(payload) % 2 == 0
+
+
+def _is_jpeg(payload: bytes) -> bool:
+    return payload.startswith(_JPEG_SOI)
 
 
 def _base64(media_type: str) -> WithJsonSchema:
@@ -64,14 +75,22 @@ def _base64(media_type: str) -> WithJsonSchema:
 Id = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
+# Unknown fields are ignored, so that a newer client can talk to an older server.
+_CONFIG: Final = ConfigDict(strict=True, extra="ignore", use_attribute_docstrings=True)
+
+
 class _ClientMessage(BaseModel):
-    # Unknown fields are ignored, so that a newer client can talk to an older server.
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, **_CONFIG)
 
 
-class Audio(_ClientMessage):
+# Sound and pictures are no pydantic models: most come in binary messages, of which pydantic has nothing to read.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
     """A chunk of sound."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
     type: Literal["audio"] = "audio"
     pcm16: Annotated[bytes, BeforeValidator(_pcm16), _base64("audio/L16")]
     """Int16 little-endian, 16 kHz, mono."""
@@ -84,9 +103,11 @@ class Audio(_ClientMessage):
         return np.frombuffer(self.pcm16, dtype="<i2")
 
 
-class Frame(_ClientMessage):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
     """One picture of the camera."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
     type: Literal["frame"] = "frame"
     jpeg: Annotated[bytes, BeforeValidator(_jpeg), _base64("image/jpeg")]
     """One JPEG."""
@@ -165,8 +186,12 @@ def _decode_binary(message: bytes) -> Event:
     kind, number = _BINARY_HEADER.unpack_from(message)
     payload = message[_BINARY_HEADER.size :]
     if kind == BINARY_AUDIO:
+        if not _is_pcm16(payload):
+            raise ProtocolError("invalid_audio", _NO_PCM16)
         return Audio(pcm16=payload, id=number)
     if kind == BINARY_FRAME:
+        if not _is_jpeg(payload):
+            raise ProtocolError("invalid_image", _NO_JPEG)
         return Frame(jpeg=payload, id=number)
     raise ProtocolError("unknown_type", f"binary kind 0x{kind:02x} is not known")
 
