@@ -138,8 +138,10 @@ class Visit:
     def ticked(self, late: float, missed: int) -> None:
         """Take how late a tick begins, in seconds, and how many before it never did."""
         self._metrics.lateness.observe(late)
-        self._metrics.late_ticks.inc(late > LATE)
-        self._metrics.missed_ticks.inc(missed)
+        if late > LATE:
+            self._metrics.late_ticks.inc()
+        if missed:
+            self._metrics.missed_ticks.inc(missed)
 
     def result(self, result: protocol.Result, late: float, ages: Mapping[str, float], losses: Losses) -> None:
         """Take a result.
