@@ -112,7 +112,7 @@ class Wire(Impatient, WebSocketsSansIOProtocol):
                 self.transport.abort()
                 return
         is_next = self._turn is None and not self._unparsed
-        if is_next and (size := self._take_whole(data)):  # as nearly all that a page sends: nothing is copied
+        if is_next and (size := self._take_whole(data)):  # nearly all that a page sends: it need not wait in a buffer
             self._unparsed += data[size:]
             self._end_portion(1)
             return
